@@ -1,0 +1,47 @@
+//! What a request handler may use, and who asks.
+//!
+//! **Invariant:** handlers reach the rest of the broker through [`Services`] and nothing else; there
+//! are no globals.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use crate::clock::Clock;
+
+/// The parts of the broker that handlers use. One per broker, shared by all connections.
+#[derive(Debug)]
+pub(crate) struct Services {
+    /// The wall clock.
+    pub(crate) clock: Clock,
+}
+
+/// One request as its handler sees it.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestContext {
+    pub(crate) services: Arc<Services>,
+    /// The connection that asked.
+    pub(crate) connection: Arc<ConnectionInfo>,
+    /// The request's version; inside the range that the broker advertises.
+    pub(crate) api_version: i16,
+    /// What the client calls itself, if it does.
+    pub(crate) client_id: Option<String>,
+}
+
+/// What stays the same from one request of a connection to the next.
+#[derive(Debug)]
+pub(crate) struct ConnectionInfo {
+    /// Unique among the connections of this process, in the order of acceptance.
+    pub(crate) id: u64,
+    pub(crate) peer: SocketAddr,
+    /// Name of the listener that accepted it, as in `listeners`; decides which advertised address
+    /// the client is told.
+    pub(crate) listener: Arc<str>,
+    /// Who the client is.
+    pub(crate) principal: Principal,
+}
+
+/// An identity that authorisation would judge. Without authentication everybody is anonymous.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Principal {
+    /// Kafka's `User:ANONYMOUS`.
+    Anonymous,
+}
