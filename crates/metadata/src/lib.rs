@@ -1,1 +1,18 @@
-//! Placeholder.
+//! Cluster metadata without IO: what is recorded, what the records add up to, what a request does.
+//!
+//! # Layout, in the order a change flows
+//! - [`decide`]: request + image -> records, or a Kafka error with a sentence
+//! - [`image`]: the committed state as one immutable value that shares structure with the next
+//! - [`delta`]: what differs between two images
+//!
+//! Deliberately absent: files, sockets, clocks and randomness. `odradek-quorum` makes the bytes
+//! durable; the broker wires the two.
+
+pub mod decide;
+pub mod delta;
+pub mod image;
+
+pub use delta::{Delta, TopicChange};
+pub use image::{
+    BrokerImage, ConfigResource, Endpoint, MetadataImage, PartitionImage, ResourceKind, TopicImage,
+};
