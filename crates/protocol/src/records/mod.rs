@@ -1,0 +1,24 @@
+//! Record batches, the unit in which records are produced, stored, replicated and fetched.
+//!
+//! In the order bytes flow:
+//! - [`batch`]: the header, the checksum, a view of a batch that copies nothing
+//! - [`validate`]: what a leader checks once, before a producer's batch enters a log
+//! - [`compression`]: the codecs, and their limits against decompression bombs
+//! - [`record`]: single records and their headers
+//! - [`builder`]: making batches: tests, control batches, the broker's own records
+//!
+//! The broker passes batches through as they came: nothing here recompresses.
+
+pub mod batch;
+pub mod builder;
+pub mod compression;
+pub mod record;
+pub mod validate;
+
+pub use batch::{
+    Attributes, BatchError, BatchHeader, Batches, HEADER_LEN, RecordBatch, TimestampType,
+};
+pub use builder::BatchBuilder;
+pub use compression::Compression;
+pub use record::{Record, Records};
+pub use validate::{RecordError, RecordRules, RecordStats, validate_records};
