@@ -1,0 +1,184 @@
+//! A bounded set of open files.
+//!
+//! A broker with thousands of partitions has far more files than descriptors. A [`CachedFile`] is
+//! the right to use one file; its descriptor is opened when it is needed and closed again when the
+//! cache is full and it has not been used for a while (the clock algorithm: one "used" bit per
+//! file, so that a hit touches nothing shared).
+//!
+//! A handle that somebody still holds is never closed: a transfer under way keeps its file, and a
+//! writer that holds its handle from the first unsynced write to the sync is certain to learn of a
+//! failed write-back, which the kernel reports reliably only to descriptors that were open then.
+//! If every handle is held, the cache exceeds its capacity rather than failing.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+
+use crate::disk::{Disk, DiskFile, OpenMode};
+
+/// The fewest handles a cache keeps, however low the descriptor limit.
+const CAPACITY_MIN: usize = 64;
+
+/// How many handles to keep when the process may have `descriptor_limit` descriptors: half of
+/// them. The other half is for connections.
+pub fn capacity_for(descriptor_limit: u64) -> usize {
+    usize::try_from(descriptor_limit / 2)
+        .unwrap_or(usize::MAX)
+        .max(CAPACITY_MIN)
+}
+
+/// The open files of one process.
+#[derive(Debug)]
+pub struct FileCache {
+    disk: Arc<dyn Disk>,
+    capacity: usize,
+    clock: Mutex<Clock>,
+}
+
+/// Every file that has a handle, and where the search for the next one to close goes on.
+#[derive(Debug, Default)]
+struct Clock {
+    open: Vec<Weak<CachedFile>>,
+    hand: usize,
+}
+
+impl FileCache {
+    /// A cache that keeps about `capacity` files open.
+    pub fn new(disk: Arc<dyn Disk>, capacity: usize) -> Arc<Self> {
+        Arc::new(Self {
+            disk,
+            capacity,
+            clock: Mutex::default(),
+        })
+    }
+
+    /// The file system the files are on.
+    pub fn disk(&self) -> &Arc<dyn Disk> {
+        &self.disk
+    }
+
+    /// The file at `path`, not opened yet. The first handle is opened with `mode`; later ones
+    /// neither create nor empty the file.
+    pub fn file(self: &Arc<Self>, path: impl Into<PathBuf>, mode: OpenMode) -> Arc<CachedFile> {
+        Arc::new(CachedFile {
+            cache: Arc::clone(self),
+            state: Mutex::new(State {
+                path: path.into(),
+                mode,
+                handle: None,
+            }),
+            used: AtomicBool::new(false),
+        })
+    }
+
+    /// As [`file`](Self::file), opened at once, so that an error shows now.
+    pub fn open(
+        self: &Arc<Self>,
+        path: impl Into<PathBuf>,
+        mode: OpenMode,
+    ) -> io::Result<Arc<CachedFile>> {
+        let file = self.file(path, mode);
+        file.handle()?;
+        Ok(file)
+    }
+
+    /// How many files have a handle now (some of them may have been dropped since).
+    pub fn open_count(&self) -> usize {
+        self.clock.lock().open.len()
+    }
+
+    fn opened(&self, file: &Arc<CachedFile>) {
+        let mut clock = self.clock.lock();
+        clock.make_room(self.capacity);
+        clock.open.push(Arc::downgrade(file));
+    }
+}
+
+impl Clock {
+    /// Closes handles until fewer than `capacity` are open, or each was looked at twice: once to
+    /// clear its "used" bit, once to find it unused.
+    fn make_room(&mut self, capacity: usize) {
+        let mut looks_left = 2 * self.open.len();
+        while self.open.len() >= capacity && looks_left > 0 {
+            looks_left -= 1;
+            if self.hand >= self.open.len() {
+                self.hand = 0;
+            }
+            let Some(file) = self.open.get(self.hand) else {
+                break;
+            };
+            if file.upgrade().is_none_or(|file| file.close_if_idle()) {
+                self.open.swap_remove(self.hand);
+            } else {
+                self.hand += 1;
+            }
+        }
+    }
+}
+
+/// One file that may or may not be open at the moment.
+#[derive(Debug)]
+pub struct CachedFile {
+    cache: Arc<FileCache>,
+    state: Mutex<State>,
+    /// Set by each use, cleared when the clock's hand passes.
+    used: AtomicBool,
+}
+
+#[derive(Debug)]
+struct State {
+    path: PathBuf,
+    mode: OpenMode,
+    handle: Option<Arc<dyn DiskFile>>,
+}
+
+impl CachedFile {
+    /// The open file. It stays open for as long as the returned value lives.
+    pub fn handle(self: &Arc<Self>) -> io::Result<Arc<dyn DiskFile>> {
+        self.used.store(true, Ordering::Relaxed);
+        let mut state = self.state.lock();
+        if let Some(handle) = &state.handle {
+            return Ok(Arc::clone(handle));
+        }
+        let handle = self.cache.disk.open(&state.path, state.mode)?;
+        if state.mode != OpenMode::Read {
+            state.mode = OpenMode::Write;
+        }
+        state.handle = Some(Arc::clone(&handle));
+        // This file's lock is held while the cache looks at others; it only ever tries theirs.
+        self.cache.opened(self);
+        Ok(handle)
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> PathBuf {
+        self.state.lock().path.clone()
+    }
+
+    /// The file, or the directory it is in, was renamed; an open handle stays valid.
+    pub fn moved_to(&self, path: &Path) {
+        path.clone_into(&mut self.state.lock().path);
+    }
+
+    /// Closes the handle if nobody uses it; `true` if none is open any more.
+    fn close_if_idle(&self) -> bool {
+        if self.used.swap(false, Ordering::Relaxed) {
+            return false;
+        }
+        let Some(mut state) = self.state.try_lock() else {
+            return false;
+        };
+        if state
+            .handle
+            .as_ref()
+            .is_some_and(|handle| Arc::strong_count(handle) > 1)
+        {
+            return false;
+        }
+        state.handle = None;
+        true
+    }
+}
