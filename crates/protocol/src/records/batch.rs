@@ -400,6 +400,14 @@ impl RecordBatch {
         })
     }
 
+    /// Puts a header, apart from its checksum, and its body together.
+    pub(super) fn seal(mut header: BatchHeader, body: Bytes) -> Self {
+        debug_assert_eq!(header.body_len(), body.len());
+        debug_assert_eq!(header.check(), Ok(()));
+        header.crc = header.checksum(&body);
+        Self { header, body }
+    }
+
     /// The header, with every change made through this view.
     pub fn header(&self) -> &BatchHeader {
         &self.header

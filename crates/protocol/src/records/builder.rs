@@ -1,47 +1,169 @@
 //! Making batches: for tests, control batches and the broker's own records.
+//!
+//! Invariant: every batch built passes [`RecordBatch::verify_crc`](super::RecordBatch::verify_crc),
+//! and its records have consecutive offsets.
 
 use bytes::Bytes;
 
+use super::batch::{
+    Attributes, BatchHeader, HEADER_LEN, LENGTH_PREFIX_LEN, NO_LEADER_EPOCH, NO_PRODUCER_ID,
+    NO_TIMESTAMP, RecordBatch, TimestampType,
+};
 use super::compression::Compression;
-use super::record::Record;
+use super::control::EndTransactionMarker;
+use super::encoding::{put_nullable, put_varlong};
 
-/// Collects records and makes a batch of them.
+/// Collects records and makes one batch of them.
 #[derive(Debug, Clone)]
-pub struct BatchBuilder {}
+pub struct BatchBuilder {
+    header: BatchHeader,
+    records: Vec<u8>,
+}
+
+impl Default for BatchBuilder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl BatchBuilder {
-    /// A builder for an uncompressed batch without a producer id.
+    /// A batch as a plain producer sends it: offsets from 0, uncompressed, no producer id.
     pub fn new() -> Self {
-        Self {}
+        Self {
+            header: BatchHeader {
+                base_offset: 0,
+                length: 0,
+                partition_leader_epoch: NO_LEADER_EPOCH,
+                crc: 0,
+                attributes: Attributes::default(),
+                last_offset_delta: 0,
+                base_timestamp: NO_TIMESTAMP,
+                max_timestamp: NO_TIMESTAMP,
+                producer_id: NO_PRODUCER_ID,
+                producer_epoch: -1,
+                base_sequence: -1,
+                record_count: 0,
+            },
+            records: Vec::new(),
+        }
     }
+
+    /// A control batch that ends the transaction of a producer.
+    #[must_use]
+    pub fn end_transaction(
+        producer_id: i64,
+        producer_epoch: i16,
+        marker: EndTransactionMarker,
+        timestamp: i64,
+    ) -> Self {
+        let mut builder = Self::new()
+            .producer(producer_id, producer_epoch, -1)
+            .transactional()
+            .record(timestamp, Some(&marker.key()), Some(&marker.value()));
+        builder.header.attributes = builder.header.attributes.with_control(true);
+        builder
+    }
+
+    /// Sets the offset of the first record.
+    #[must_use]
+    pub fn base_offset(mut self, base_offset: i64) -> Self {
+        self.header.base_offset = base_offset;
+        self
+    }
+
+    /// Sets the epoch of the leader that appends the batch.
+    #[must_use]
+    pub fn leader_epoch(mut self, leader_epoch: i32) -> Self {
+        self.header.partition_leader_epoch = leader_epoch;
+        self
+    }
+
     /// Compresses the records.
     #[must_use]
-    pub fn compression(self, _compression: Compression) -> Self {
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.header.attributes = self.header.attributes.with_compression(compression);
         self
     }
-    /// Stamps an idempotent producer's id, epoch and first sequence number.
+
+    /// Makes the batch one of an idempotent producer.
     #[must_use]
-    pub fn producer(self, _producer_id: i64, _producer_epoch: i16, _base_sequence: i32) -> Self {
+    pub fn producer(mut self, producer_id: i64, producer_epoch: i16, base_sequence: i32) -> Self {
+        self.header.producer_id = producer_id;
+        self.header.producer_epoch = producer_epoch;
+        self.header.base_sequence = base_sequence;
         self
     }
-    /// Offset of the first record.
+
+    /// Makes the batch part of its producer's transaction.
     #[must_use]
-    pub fn base_offset(self, _base_offset: i64) -> Self {
+    pub fn transactional(mut self) -> Self {
+        self.header.attributes = self.header.attributes.with_transactional(true);
         self
     }
-    /// Epoch of the leader that appended the batch.
+
+    /// Gives every record the time of the append instead of its own.
     #[must_use]
-    pub fn leader_epoch(self, _leader_epoch: i32) -> Self {
+    pub fn log_append_time(mut self, timestamp: i64) -> Self {
+        let attributes = self.header.attributes;
+        self.header.attributes = attributes.with_timestamp_type(TimestampType::LogAppendTime);
+        self.header.max_timestamp = timestamp;
         self
     }
-    /// Adds a record; its offset is one more than that of the last.
+
+    /// Adds a record without headers; `timestamp` is in ms.
     #[must_use]
-    pub fn record(self, _timestamp: i64, _key: Option<&[u8]>, _value: Option<&[u8]>) -> Self {
+    pub fn record(self, timestamp: i64, key: Option<&[u8]>, value: Option<&[u8]>) -> Self {
+        self.record_with_headers(timestamp, key, value, &[])
+    }
+
+    /// Adds a record; `timestamp` is in ms.
+    #[must_use]
+    pub fn record_with_headers(
+        mut self,
+        timestamp: i64,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: &[(&[u8], Option<&[u8]>)],
+    ) -> Self {
+        let header = &mut self.header;
+        if header.record_count == 0 {
+            header.base_timestamp = timestamp;
+        }
+        if header.attributes.timestamp_type() == TimestampType::CreateTime {
+            header.max_timestamp = header.max_timestamp.max(timestamp);
+        }
+        header.last_offset_delta = header.record_count;
+
+        let mut record = vec![0]; // attributes, unused
+        put_varlong(&mut record, timestamp - header.base_timestamp);
+        put_varlong(&mut record, i64::from(header.last_offset_delta));
+        put_nullable(&mut record, key);
+        put_nullable(&mut record, value);
+        put_varlong(&mut record, headers.len() as i64);
+        for (key, value) in headers {
+            put_nullable(&mut record, Some(key));
+            put_nullable(&mut record, *value);
+        }
+        put_nullable(&mut self.records, Some(&record));
+        header.record_count += 1;
         self
     }
-    /// The finished batch.
-    pub fn build(self) -> Bytes {
-        let _unused: Option<Record<'_>> = None;
-        Bytes::new()
+
+    /// The finished batch, with its checksum.
+    ///
+    /// # Panics
+    /// If it would be 2 GiB or more.
+    pub fn build(self) -> RecordBatch {
+        let Self {
+            mut header,
+            records,
+        } = self;
+        let body = match header.attributes.compression() {
+            Compression::None => records,
+            codec => codec.compress(&records),
+        };
+        header.length = i32::try_from(HEADER_LEN - LENGTH_PREFIX_LEN + body.len())
+            .expect("a batch is smaller than 2 GiB");
+        RecordBatch::seal(header, Bytes::from(body))
     }
 }

@@ -3,8 +3,10 @@
 //! In the order bytes flow:
 //! - [`batch`]: the header, the checksum, a view of a batch that copies nothing
 //! - [`validate`]: what a leader checks once, before a producer's batch enters a log
+//! - [`encoding`]: the layout of one record, for the check and for reading
 //! - [`compression`]: the codecs, and their limits against decompression bombs
 //! - [`record`]: single records and their headers
+//! - [`control`]: the records that end a transaction
 //! - [`builder`]: making batches: tests, control batches, the broker's own records
 //!
 //! The broker passes batches through as they came: nothing here recompresses.
@@ -12,6 +14,8 @@
 pub mod batch;
 pub mod builder;
 pub mod compression;
+pub mod control;
+pub mod encoding;
 pub mod record;
 pub mod validate;
 
@@ -20,5 +24,5 @@ pub use batch::{
 };
 pub use builder::BatchBuilder;
 pub use compression::Compression;
-pub use record::{Record, Records};
+pub use record::{BatchRecords, Record};
 pub use validate::{RecordError, RecordRules, RecordStats, validate_records};
