@@ -8,14 +8,15 @@ use crate::{
     disk::Disk,
     error::{LogError, OpenError},
     file_cache::FileCache,
+    log_dir::{DirHealth, PreviousStop},
     positions::PositionBudget,
     producer_state::ProducerLimits,
     read::LogView,
-    recovery::{LastShutdown, Recovery},
+    recovery::Recovery,
     retention::PendingDeletion,
 };
 
-/// What all logs of one process share.
+/// What all logs of one log directory share.
 #[derive(Debug, Clone)]
 pub struct LogContext {
     /// Open files.
@@ -24,6 +25,8 @@ pub struct LogContext {
     pub positions: Arc<PositionBudget>,
     /// How many producers a partition remembers, and for how long.
     pub producers: ProducerLimits,
+    /// Where a failed sync is reported; once it is, nothing is written any more.
+    pub health: Arc<DirHealth>,
 }
 
 impl LogContext {
@@ -45,7 +48,7 @@ pub struct OpenOptions {
     /// From `log-start-offset-checkpoint`; 0 if it has no entry.
     pub log_start_offset: i64,
     /// How the log directory was left.
-    pub last_shutdown: LastShutdown,
+    pub previous_stop: PreviousStop,
     /// The time now, in ms since the Unix epoch.
     pub now_ms: i64,
 }
@@ -103,11 +106,6 @@ impl Log {
     /// Starts a new segment, unless the active one is empty.
     pub fn roll(&mut self, now_ms: i64) -> Result<(), LogError> {
         let _ = now_ms;
-        todo!()
-    }
-
-    /// Saves the producers known now, so that recovery need not look further back than here.
-    pub fn snapshot_producers(&mut self) -> Result<(), LogError> {
         todo!()
     }
 
@@ -174,8 +172,8 @@ impl Log {
 pub struct LogFlusher {}
 
 impl LogFlusher {
-    /// Syncs what was appended before this call, while appends go on. Returns the new recovery
-    /// point. Blocks.
+    /// Syncs what was appended before this call, while appends go on, and saves the producers known
+    /// then, so that recovery need not look further back. Returns the new recovery point.
     pub fn flush(&self, now_ms: i64) -> Result<i64, LogError> {
         let _ = now_ms;
         todo!()
