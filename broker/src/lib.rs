@@ -7,6 +7,10 @@
 //! and beside the path:
 //!
 //! - [`clock`]: the time of day.
+//! - [`config`]: `server.properties` and flags, checked and typed.
 
 mod api;
 mod clock;
+pub mod config;
+mod disk;
+mod replica;
