@@ -3,6 +3,8 @@
 //! # Layout, in the order bytes flow
 //!
 //! - [`api`]: the only match on the API key; one file per API.
+//! - [`replica`]: the partitions that live here: append, publish, commit.
+//! - [`disk`]: the threads that may block.
 //!
 //! and beside the path:
 //!

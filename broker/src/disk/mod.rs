@@ -1,0 +1,10 @@
+//! The door to blocking work: everything that may wait for a disk runs on the threads kept here.
+//!
+//! - [`pool`]: a few named threads and their queue.
+//!
+//! Nothing outside this module starts a thread to call storage, and nothing on a runtime worker
+//! calls storage where it may touch a file.
+
+pub(crate) mod pool;
+
+pub(crate) use pool::DiskPool;
