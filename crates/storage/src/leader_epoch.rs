@@ -1,4 +1,12 @@
 //! Which leader epoch each stretch of the log was written in (KIP-101).
+//!
+//! A follower that comes back asks the leader where the last epoch it knows ended, and truncates
+//! to there; this cache gives the answer. Epochs and start offsets are both strictly ascending.
+//!
+//! The cache is plain state; [`LeaderEpochCache::save`] puts it into `leader-epoch-checkpoint`.
+//! Recovery re-learns epochs from the batches it scans, so a change must be saved only before the
+//! recovery point passes the batch that caused it.
+
 use std::path::Path;
 
 use crate::checkpoint::{self, CheckpointError};
@@ -19,14 +27,14 @@ pub struct EpochEntry {
 /// Where an epoch ends: the answer to `OffsetForLeaderEpoch`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EpochEnd {
-    /// The largest known epoch that is not above the requested one (or the requested one itself
-    /// when all known ones are above).
+    /// The newest known epoch that is not above the requested one; the requested one itself when
+    /// all known ones are above.
     pub epoch: i32,
     /// The offset after that epoch's last record.
     pub end_offset: i64,
 }
 
-/// Epochs and start offsets, both strictly ascending.
+/// The epochs of one partition's log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LeaderEpochCache {
     entries: Vec<EpochEntry>,
@@ -35,9 +43,8 @@ pub struct LeaderEpochCache {
 impl LeaderEpochCache {
     /// Reads the partition's checkpoint; a missing file is an empty cache.
     pub fn load(disk: &dyn Disk, partition_dir: &Path) -> Result<Self, CheckpointError> {
-        let entries = checkpoint::read_epochs(disk, &partition_dir.join(FILE_NAME))?;
         let mut cache = Self::default();
-        for entry in entries {
+        for entry in checkpoint::read_epochs(disk, &partition_dir.join(FILE_NAME))? {
             cache.assign(entry.epoch, entry.start_offset);
         }
         Ok(cache)
@@ -58,37 +65,80 @@ impl LeaderEpochCache {
         self.entries.last().copied()
     }
 
-    /// A batch of `epoch` was appended at `start_offset`. Returns whether the cache changed (and
-    /// must be saved before the batch's offset may count as recoverable).
+    /// A batch of `epoch` is appended at `start_offset`. Entries that contradict it go: the log is
+    /// the truth. Returns whether the cache changed.
     pub fn assign(&mut self, epoch: i32, start_offset: i64) -> bool {
-        let _ = (epoch, start_offset);
-        todo!()
+        if epoch < 0 || start_offset < 0 {
+            return false;
+        }
+        let continues = self
+            .latest()
+            .is_some_and(|latest| latest.epoch == epoch && latest.start_offset <= start_offset);
+        if continues {
+            return false;
+        }
+        let contradicts =
+            |entry: &EpochEntry| entry.epoch >= epoch || entry.start_offset >= start_offset;
+        let keep = self.entries.iter().rposition(|entry| !contradicts(entry));
+        self.entries.truncate(keep.map_or(0, |last| last + 1));
+        self.entries.push(EpochEntry {
+            epoch,
+            start_offset,
+        });
+        true
     }
 
-    /// The epoch that `offset` was written in.
+    /// The epoch that `offset` was written in; `None` before the first known epoch.
     pub fn epoch_for_offset(&self, offset: i64) -> Option<i32> {
-        let _ = offset;
-        todo!()
+        let after = self
+            .entries
+            .partition_point(|entry| entry.start_offset <= offset);
+        self.entries[..after].last().map(|entry| entry.epoch)
     }
 
-    /// Where `epoch` ends in a log that ends at `log_end_offset`. `None`: the epoch is newer than
-    /// all known ones, or none is known.
+    /// Where `epoch` ends in a log that ends at `log_end_offset`. `None` if the epoch is newer than
+    /// all that are known, or none is known.
     pub fn end_offset_for(&self, epoch: i32, log_end_offset: i64) -> Option<EpochEnd> {
-        let _ = (epoch, log_end_offset);
-        todo!()
+        if self.latest()?.epoch == epoch {
+            return Some(EpochEnd {
+                epoch,
+                end_offset: log_end_offset,
+            });
+        }
+        let after = self.entries.partition_point(|entry| entry.epoch <= epoch);
+        let end_offset = self.entries.get(after)?.start_offset;
+        let floor = self.entries[..after].last();
+        Some(EpochEnd {
+            epoch: floor.map_or(epoch, |entry| entry.epoch),
+            end_offset,
+        })
     }
 
-    /// The log now ends at `end_offset`: forgets the epochs that start there or later. Returns
+    /// The log now ends at `end_offset`: epochs that start there or later are forgotten. Returns
     /// whether the cache changed.
     pub fn truncate_from_end(&mut self, end_offset: i64) -> bool {
-        let _ = end_offset;
-        todo!()
+        let before = self.entries.len();
+        self.entries.retain(|entry| entry.start_offset < end_offset);
+        self.entries.len() != before
     }
 
-    /// The log now starts at `start_offset`: forgets the epochs that ended before; the oldest left
-    /// starts there. Returns whether the cache changed.
+    /// The log now starts at `start_offset`: epochs that ended before are forgotten, and the oldest
+    /// one left starts no earlier. Returns whether the cache changed.
     pub fn truncate_from_start(&mut self, start_offset: i64) -> bool {
-        let _ = start_offset;
-        todo!()
+        let after = self
+            .entries
+            .partition_point(|entry| entry.start_offset <= start_offset);
+        let Some(oldest) = after.checked_sub(1) else {
+            return false;
+        };
+        self.entries.drain(..oldest);
+        let oldest = &mut self.entries[0];
+        let moved = oldest.start_offset != start_offset;
+        oldest.start_offset = start_offset;
+        moved
     }
 }
+
+#[cfg(test)]
+#[path = "leader_epoch_tests.rs"]
+mod tests;

@@ -30,3 +30,4 @@ pub mod producer_state;
 pub mod read;
 pub mod recovery;
 pub mod retention;
+pub mod uuid_text;
