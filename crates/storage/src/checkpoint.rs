@@ -215,16 +215,16 @@ fn read_table<T>(
 /// The lines of a file, with the place for error messages.
 struct Lines<'a> {
     path: &'a Path,
-    lines: std::str::Lines<'a>,
-    line: usize,
+    rest: std::str::Lines<'a>,
+    number: usize,
 }
 
 impl<'a> Lines<'a> {
     fn new(path: &'a Path, text: &'a str) -> Self {
         Self {
             path,
-            lines: text.lines(),
-            line: 0,
+            rest: text.lines(),
+            number: 0,
         }
     }
 
@@ -233,17 +233,17 @@ impl<'a> Lines<'a> {
         expected: &'static str,
         parse: impl FnOnce(&'a str) -> Option<T>,
     ) -> Result<T, CheckpointError> {
-        self.line += 1;
-        self.lines
+        self.number += 1;
+        self.rest
             .next()
             .and_then(parse)
-            .ok_or_else(|| malformed(self.path, self.line, expected))
+            .ok_or_else(|| malformed(self.path, self.number, expected))
     }
 
     fn end(mut self) -> Result<(), CheckpointError> {
-        match self.lines.next() {
+        match self.rest.next() {
             None => Ok(()),
-            Some(_) => Err(malformed(self.path, self.line + 1, "the end of the file")),
+            Some(_) => Err(malformed(self.path, self.number + 1, "the end of the file")),
         }
     }
 }

@@ -175,7 +175,7 @@ pub fn write_file_atomically(disk: &dyn Disk, path: &Path, content: &[u8]) -> io
     file.sync_data()?;
     drop(file);
     disk.rename(&temporary, path)?;
-    disk.sync_dir(path.parent().unwrap_or(Path::new("/")))
+    disk.sync_dir(path.parent().unwrap_or_else(|| Path::new("/")))
 }
 
 /// Where [`write_file_atomically`] prepares the new content of `path`. A crash may leave this file
@@ -207,3 +207,7 @@ pub fn exists(disk: &dyn Disk, path: &Path) -> io::Result<bool> {
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+#[path = "disk/real_tests.rs"]
+mod real_tests;

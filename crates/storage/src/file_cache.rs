@@ -182,3 +182,130 @@ impl CachedFile {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::fs;
+    use std::io::IoSlice;
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::disk::RealDisk;
+
+    fn cache(capacity: usize) -> (TempDir, Arc<FileCache>) {
+        (
+            TempDir::new().unwrap(),
+            FileCache::new(Arc::new(RealDisk), capacity),
+        )
+    }
+
+    fn is_open(file: &CachedFile) -> bool {
+        file.state.lock().handle.is_some()
+    }
+
+    #[test]
+    fn no_more_files_are_open_than_the_capacity() {
+        let (dir, cache) = cache(4);
+        let files: Vec<_> = (0..50)
+            .map(|index| {
+                cache
+                    .open(dir.path().join(index.to_string()), OpenMode::Create)
+                    .unwrap()
+            })
+            .collect();
+        assert_eq!(files.iter().filter(|file| is_open(file)).count(), 4);
+        assert_eq!(cache.open_count(), 4);
+    }
+
+    #[test]
+    fn a_closed_file_opens_again_with_its_content() {
+        let (dir, cache) = cache(1);
+        let file = cache
+            .open(dir.path().join("a"), OpenMode::CreateEmpty)
+            .unwrap();
+        file.handle()
+            .unwrap()
+            .write_all_at(&mut [IoSlice::new(b"kept")], 0)
+            .unwrap();
+        let _other = cache.open(dir.path().join("b"), OpenMode::Create).unwrap();
+        assert!(!is_open(&file));
+        assert_eq!(
+            file.handle().unwrap().len().unwrap(),
+            4,
+            "it is not emptied again"
+        );
+    }
+
+    #[test]
+    fn a_handle_in_use_stays_open_even_beyond_the_capacity() {
+        let (dir, cache) = cache(2);
+        let files: Vec<_> = (0..4)
+            .map(|index| cache.file(dir.path().join(index.to_string()), OpenMode::Create))
+            .collect();
+        let held: Vec<_> = files.iter().map(|file| file.handle().unwrap()).collect();
+        assert!(files.iter().all(|file| is_open(file)));
+        drop(held);
+        let _one_more = cache
+            .open(dir.path().join("more"), OpenMode::Create)
+            .unwrap();
+        assert!(cache.open_count() <= 2);
+    }
+
+    #[test]
+    fn a_file_in_use_outlasts_idle_ones() {
+        let (dir, cache) = cache(8);
+        let busy = cache
+            .open(dir.path().join("busy"), OpenMode::Create)
+            .unwrap();
+        for index in 0..100 {
+            busy.handle().unwrap();
+            drop(
+                cache
+                    .open(dir.path().join(index.to_string()), OpenMode::Create)
+                    .unwrap(),
+            );
+            assert!(is_open(&busy), "closed after {index} others");
+        }
+    }
+
+    #[test]
+    fn a_renamed_file_is_found_at_its_new_place() {
+        let (dir, cache) = cache(1);
+        let (before, after) = (dir.path().join("before"), dir.path().join("after"));
+        let file = cache.open(&before, OpenMode::Create).unwrap();
+        fs::rename(&before, &after).unwrap();
+        file.moved_to(&after);
+        let _other = cache
+            .open(dir.path().join("other"), OpenMode::Create)
+            .unwrap();
+        assert!(!is_open(&file));
+        file.handle().unwrap();
+        assert!(!before.exists());
+    }
+
+    #[test]
+    fn many_threads_share_few_handles() {
+        let (dir, cache) = cache(4);
+        let files: Vec<_> = (0..16)
+            .map(|index| cache.file(dir.path().join(index.to_string()), OpenMode::Create))
+            .collect();
+        std::thread::scope(|scope| {
+            for thread in 0..8_usize {
+                let files = &files;
+                scope.spawn(move || {
+                    for round in 0..500 {
+                        let file = &files[(thread * 7 + round) % files.len()];
+                        file.handle().unwrap().len().unwrap();
+                    }
+                });
+            }
+        });
+        let _settle = cache
+            .open(dir.path().join("settle"), OpenMode::Create)
+            .unwrap();
+        assert!(cache.open_count() <= 4);
+    }
+}

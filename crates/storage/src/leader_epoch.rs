@@ -131,11 +131,11 @@ impl LeaderEpochCache {
         let Some(oldest) = after.checked_sub(1) else {
             return false;
         };
+        let first = &mut self.entries[oldest];
+        let moved = first.start_offset != start_offset;
+        first.start_offset = start_offset;
         self.entries.drain(..oldest);
-        let oldest = &mut self.entries[0];
-        let moved = oldest.start_offset != start_offset;
-        oldest.start_offset = start_offset;
-        moved
+        moved || oldest > 0
     }
 }
 

@@ -268,17 +268,15 @@ impl LogDir {
                 path: path.to_owned(),
             })?;
         let identity_path = path.join(IDENTITY_FILE);
-        let (identity, previous_stop) = match checkpoint::read_identity(&*disk, &identity_path)? {
-            Some(identity) => {
+        let (identity, previous_stop) =
+            if let Some(identity) = checkpoint::read_identity(&*disk, &identity_path)? {
                 check_identity(path, &identity, expected)?;
                 (identity, previous_stop(&*disk, path)?)
-            }
-            None => {
+            } else {
                 let identity = adopt(&*disk, path, expected)?;
                 checkpoint::write_identity(&*disk, &identity_path, &identity)?;
                 (identity, PreviousStop::Never)
-            }
-        };
+            };
         believe_clean_stop_once(&*disk, path)?;
         let path = path.to_owned();
         let health = Arc::default();

@@ -62,10 +62,13 @@ pub struct SequencedBatch {
 }
 
 impl SequencedBatch {
-    /// The batch behind `header`; `None` if it carries no producer id or is a control batch, which
-    /// has no sequence.
+    /// The batch behind `header`; `None` if it has no producer id or no sequence, as control batches
+    /// have none.
     pub fn from_header(header: &BatchHeader) -> Option<Self> {
-        (header.has_producer_id() && !header.attributes.is_control()).then_some(Self {
+        let sequenced = header.has_producer_id()
+            && header.base_sequence >= 0
+            && !header.attributes.is_control();
+        sequenced.then_some(Self {
             producer_id: header.producer_id,
             producer_epoch: header.producer_epoch,
             base_sequence: header.base_sequence,

@@ -90,7 +90,7 @@ impl ProducerState {
         }
     }
 
-    fn encode(&self) -> Vec<u8> {
+    pub(super) fn encode(&self) -> Vec<u8> {
         let rows: usize = self
             .producers
             .values()
@@ -111,7 +111,7 @@ impl ProducerState {
         bytes
     }
 
-    fn decode(bytes: &[u8], limits: ProducerLimits) -> Result<Self, &'static str> {
+    pub(super) fn decode(bytes: &[u8], limits: ProducerLimits) -> Result<Self, &'static str> {
         let (header, rows) = bytes
             .split_first_chunk::<HEADER_LEN>()
             .ok_or("shorter than a header")?;
