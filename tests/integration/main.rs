@@ -1,0 +1,6 @@
+//! The real broker, driven by librdkafka and by raw frames; one file per subject.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+mod client;
+mod crash;
+mod produce;

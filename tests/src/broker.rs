@@ -1,0 +1,245 @@
+//! A broker in its own process.
+
+use std::{
+    env,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::{http, port, wait};
+
+/// A running broker with its own directory and ports. Killed when dropped.
+#[derive(Debug)]
+pub struct Broker {
+    child: Child,
+    directory: TempDir,
+    port: u16,
+    admin_port: u16,
+    overrides: Vec<(String, String)>,
+    start_to_ready: Duration,
+}
+
+impl Broker {
+    /// Starts a broker on an empty directory and waits until it is ready.
+    ///
+    /// # Panics
+    /// When it does not become ready; the message holds what it printed.
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same with configuration keys set.
+    pub fn start_with(overrides: &[(&str, &str)]) -> Self {
+        let directory = TempDir::new().expect("a temporary directory can be made");
+        let overrides: Vec<_> = overrides
+            .iter()
+            .map(|&(key, value)| (key.to_owned(), value.to_owned()))
+            .collect();
+        let (port, admin_port) = (port::unused(), port::unused());
+        let child = spawn(directory.path(), port, admin_port, &overrides);
+        let start_to_ready = Duration::ZERO;
+        let mut broker = Self {
+            child,
+            directory,
+            port,
+            admin_port,
+            overrides,
+            start_to_ready,
+        };
+        broker.wait_until_ready(Instant::now());
+        broker
+    }
+
+    /// `127.0.0.1:PORT`, for `bootstrap.servers`.
+    pub fn bootstrap(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The port of Kafka's protocol.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The port of the admin API.
+    pub fn admin_port(&self) -> u16 {
+        self.admin_port
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Where the partitions' directories are.
+    pub fn log_dir(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// How long the last start took, from the start of the process to `/readyz`.
+    pub fn start_to_ready(&self) -> Duration {
+        self.start_to_ready
+    }
+
+    /// Everything that the broker has printed so far, over all its starts.
+    pub fn printed(&self) -> String {
+        fs::read_to_string(self.directory.path().join("printed")).unwrap_or_default()
+    }
+
+    /// Resident memory in bytes.
+    ///
+    /// # Panics
+    /// When the process is gone.
+    pub fn resident_bytes(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid()))
+            .expect("the broker's process exists");
+        let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+        let kib = line
+            .and_then(|line| line.split_whitespace().nth(1))
+            .and_then(|n| n.parse().ok());
+        kib.map_or(0, |kib: u64| kib * 1024)
+    }
+
+    /// SIGKILL, and waits until the process is gone.
+    pub fn kill(&mut self) {
+        // Fails only if it is gone already.
+        let _ = self.child.kill();
+        self.child.wait().expect("our own child can be waited for");
+    }
+
+    /// SIGTERM, and waits until the process is gone. Returns how it ended.
+    ///
+    /// # Panics
+    /// When it does not end in time.
+    pub fn stop(&mut self) -> ExitStatus {
+        self.signal(Signal::TERM);
+        wait::until("the broker ends after SIGTERM", || {
+            self.child
+                .try_wait()
+                .expect("our own child can be waited for")
+        })
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, signal).expect("our own child can be signalled");
+    }
+
+    /// Starts it again on the same directory and ports, after [`kill`](Self::kill) or
+    /// [`stop`](Self::stop), and waits until it is ready.
+    pub fn start_again(&mut self) {
+        let began = Instant::now();
+        self.child = spawn(
+            self.directory.path(),
+            self.port,
+            self.admin_port,
+            &self.overrides,
+        );
+        self.wait_until_ready(began);
+    }
+
+    /// Changes a configuration key for the next start.
+    pub fn set(&mut self, key: &str, value: &str) {
+        self.overrides.retain(|(known, _)| known != key);
+        self.overrides.push((key.to_owned(), value.to_owned()));
+    }
+
+    fn wait_until_ready(&mut self, began: Instant) {
+        let admin_port = self.admin_port;
+        wait::until("the broker becomes ready", || {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                panic!(
+                    "the broker ended with {status}; it printed:\n{}",
+                    self.printed()
+                );
+            }
+            matches!(http::get(admin_port, "/readyz"), Ok((200, _))).then_some(())
+        });
+        self.start_to_ready = began.elapsed();
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            // The test's output is the place where the broker's last words are looked for.
+            #[expect(
+                clippy::print_stderr,
+                reason = "shown by the test runner for a failed test"
+            )]
+            {
+                let printed = self.printed();
+                let tail: Vec<_> = printed.lines().rev().take(40).collect();
+                for line in tail.iter().rev() {
+                    eprintln!("broker: {line}");
+                }
+            }
+        }
+    }
+}
+
+/// Runs the broker's binary with these arguments until it ends, and returns exit status and output.
+pub fn run(arguments: &[&str]) -> std::process::Output {
+    Command::new(binary())
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .expect("the broker's binary can be run")
+}
+
+fn spawn(directory: &Path, port: u16, admin: u16, overrides: &[(String, String)]) -> Child {
+    let printed = File::options()
+        .create(true)
+        .append(true)
+        .open(directory.join("printed"))
+        .expect("the temporary directory is writable");
+    let mut command = Command::new(binary());
+    let mut set = |key: &str, value: &str| {
+        command.arg("--override").arg(format!("{key}={value}"));
+    };
+    set("listeners", &format!("PLAINTEXT://127.0.0.1:{port}"));
+    set("admin.listener", &format!("127.0.0.1:{admin}"));
+    set("log.dirs", &directory.join("data").to_string_lossy());
+    for (key, value) in overrides {
+        set(key, value);
+    }
+    command
+        .stdin(Stdio::null())
+        .stdout(printed.try_clone().expect("a file handle can be copied"))
+        .stderr(printed)
+        .spawn()
+        .expect("the broker's binary can be started")
+}
+
+/// The broker's binary, built with the same profile as this test.
+///
+/// Cargo builds the binaries of a package only for that package's own tests, so it is asked here;
+/// when nothing has changed that costs a fraction of a second.
+pub fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let test = env::current_exe().expect("a running program knows its file");
+        let profile_dir = test
+            .ancestors()
+            .find(|dir| dir.ends_with("debug") || dir.ends_with("release"))
+            .expect("tests run inside the target directory");
+        let mut build = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        build.args(["build", "--quiet", "--package", "odradek-broker"]);
+        if profile_dir.ends_with("release") {
+            build.arg("--release");
+        }
+        let built = build.current_dir(env!("CARGO_MANIFEST_DIR")).status();
+        assert!(
+            built.is_ok_and(|status| status.success()),
+            "the broker cannot be built"
+        );
+        profile_dir.join("odradek-broker")
+    })
+}
