@@ -2,6 +2,7 @@
 //!
 //! # Layout, in the order bytes flow
 //!
+//! - [`network`]: sockets: who may connect, requests in, answers out.
 //! - [`api`]: the only match on the API key; one file per API.
 //! - [`replica`]: the partitions that live here: append, publish, commit.
 //! - [`disk`]: the threads that may block.
@@ -10,9 +11,12 @@
 //!
 //! - [`clock`]: the time of day.
 //! - [`config`]: `server.properties` and flags, checked and typed.
+//! - [`telemetry`]: metrics, log lines, health, the admin port.
 
 mod api;
 mod clock;
 pub mod config;
 mod disk;
+mod network;
 mod replica;
+pub mod telemetry;
