@@ -1,34 +1,141 @@
 //! From a request's bytes to its answer: the only match on the API key.
 //!
 //! - [`context`]: what a handler may use, and who asks.
+//! - [`request`]: a request whose header was read.
+//! - [`api_versions`]: what is served; every client's first question.
+//! - [`error_code`]: every internal error as Kafka's number.
 //!
-//! One file per API holds its handler. Handlers know neither sockets nor encodings. Their shapes:
+//! and one file per API with its handler. Handlers know neither sockets nor encodings. Their shape:
 //!
 //! ```text
 //! pub(crate) async fn handle(ctx: &RequestContext, request: XRequest) -> XResponse
-//!
-//! // Produce puts its records into the partitions' queues before it returns, so that several
-//! // produces of one connection are under way together and still append in order:
-//! pub(crate) fn start(ctx: &RequestContext, request: ProduceRequest)
-//!     -> impl Future<Output = Result<Option<ProduceResponse>, CloseConnection>>
-//!        + Send + use<>          // 'static: it does not borrow the context
-//!
-//! // Fetch names the file ranges that fill the gaps of its answer, in the order of the gaps:
-//! pub(crate) async fn handle(ctx: &RequestContext, request: FetchRequest)
-//!     -> (FetchResponse, Vec<LogSlice>)
 //! ```
+//!
+//! Two differ. Fetch returns the file ranges beside its response, in the order of the response's
+//! gaps. Produce puts its records into the partitions' queues before it returns a future, so that
+//! several produces of one connection are under way together and still append in order.
 //!
 //! A handler is cancelled by dropping its future: when the client has gone, or when the broker
 //! stops. So whatever must run to its end is handed to another owner before the first `.await`.
 
+mod api_versions;
 pub(crate) mod context;
+mod request;
 
-/// There is no answer that could tell the client what went wrong: its connection is closed instead.
-///
-/// Kafka does so for an error of a produce with acks=0. The reason goes to the log, rate limited.
+use std::{pin::Pin, sync::Arc};
+
+use odradek_protocol::{
+    ApiKey, DecodeError, EncodeError, Message,
+    frame::{self, EncodedFrame},
+    header::HeaderError,
+};
+use odradek_storage::read::LogSlice;
+
+use context::{ConnectionInfo, RequestContext, Services};
+pub(crate) use request::{Kind, Request, request_bytes_max};
+
+/// The answer to one request, once it is there; `None` for a request that wants none.
+pub(crate) type Answer = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+type Outcome = Result<Option<EncodedResponse>, CloseConnection>;
+
+/// A response as it goes to the socket.
+#[derive(Debug)]
+pub(crate) struct EncodedResponse {
+    /// The frame with its gaps.
+    pub(crate) frame: EncodedFrame,
+    /// What goes into the gaps, in their order. Several ranges may fill one gap.
+    pub(crate) ranges: Vec<LogSlice>,
+}
+
+/// There is no answer that could tell the client what is wrong: its connection is closed instead.
 #[derive(Debug, thiserror::Error)]
-#[error("{reason}")]
-pub(crate) struct CloseConnection {
-    /// What went wrong, for the log: lowercase, no full stop.
-    pub(crate) reason: String,
+pub(crate) enum CloseConnection {
+    /// The header cannot be read, or names an API that we do not know.
+    #[error("{0}")]
+    Header(#[from] HeaderError),
+    /// An API or a version that is not advertised.
+    #[error("{key} version {version} is not served")]
+    VersionNotServed { key: ApiKey, version: i16 },
+    /// The body cannot be read.
+    #[error("read {key} version {version}: {source}")]
+    Body {
+        key: ApiKey,
+        version: i16,
+        source: DecodeError,
+    },
+    /// A produce with acks=0 failed; there is no answer to put the error into.
+    #[error("a produce with acks=0 failed: {reason}")]
+    UnacknowledgedProduce { reason: String },
+    /// A mistake of ours.
+    #[error("encode the answer to {key}: {source}")]
+    Encode { key: ApiKey, source: EncodeError },
+}
+
+/// Starts a request and returns the future of its answer. What has to happen in the order of
+/// requests has happened when this returns.
+pub(crate) fn start(
+    services: &Arc<Services>,
+    connection: &Arc<ConnectionInfo>,
+    request: Request,
+) -> Result<Answer, CloseConnection> {
+    let key = request.header.api_key;
+    let reply = Reply {
+        key,
+        version: request.header.api_version,
+        correlation_id: request.header.correlation_id,
+    };
+    let ctx = RequestContext {
+        services: Arc::clone(services),
+        connection: Arc::clone(connection),
+        api_version: request.header.api_version,
+        client_id: request.header.client_id.clone(),
+    };
+    macro_rules! answer {
+        ($handle:path) => {{
+            let body = request.decode_body()?;
+            Box::pin(async move { reply.with(&$handle(&ctx, body).await) })
+        }};
+    }
+    Ok(match key {
+        ApiKey::ApiVersions if !api_versions::is_served(key, reply.version) => {
+            let reply = Reply {
+                version: 0,
+                ..reply
+            };
+            Box::pin(async move { reply.with(&api_versions::unsupported_version()) })
+        }
+        ApiKey::ApiVersions => answer!(api_versions::handle),
+        // `Request::parse` lets nothing else through.
+        _ => {
+            return Err(CloseConnection::VersionNotServed {
+                key,
+                version: reply.version,
+            });
+        }
+    })
+}
+
+/// How to encode the answer to one request.
+#[derive(Debug, Clone, Copy)]
+struct Reply {
+    key: ApiKey,
+    version: i16,
+    correlation_id: i32,
+}
+
+impl Reply {
+    fn with<R: Message>(self, response: &R) -> Outcome {
+        self.with_ranges(response, Vec::new())
+    }
+
+    fn with_ranges<R: Message>(self, response: &R, ranges: Vec<LogSlice>) -> Outcome {
+        let frame = frame::encode_response(self.correlation_id, self.version, response).map_err(
+            |source| CloseConnection::Encode {
+                key: self.key,
+                source,
+            },
+        )?;
+        Ok(Some(EncodedResponse { frame, ranges }))
+    }
 }

@@ -1,0 +1,81 @@
+//! A request whose header was read: what it is, and whether we serve it at all.
+
+use bytes::Bytes;
+use odradek_protocol::{ApiKey, Decoder, Message, RequestHeader};
+
+use super::{CloseConnection, api_versions};
+
+/// Requests other than Produce may be no longer than this, whatever `socket.request.max.bytes`.
+///
+/// They become structures of up to eight times their size, so a hostile one of 100 MB would cost
+/// far more than the memory budget knows of. A fetch of a hundred thousand partitions takes 4 MB.
+const STRUCTURED_REQUEST_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// How long a request of the API with this number may be, in bytes.
+pub(crate) fn request_bytes_max(api_key: i16, configured_max: usize) -> usize {
+    if api_key == ApiKey::Produce.number() {
+        configured_max
+    } else {
+        configured_max.min(STRUCTURED_REQUEST_BYTES_MAX)
+    }
+}
+
+/// A request that may be started. See [`Request::parse`].
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(super) header: RequestHeader,
+    /// Everything behind the header.
+    body: Bytes,
+}
+
+/// How a request goes together with others of its connection, and with a peer that has left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Several may be under way; what they do is done whether or not the peer hears of it.
+    Produce,
+    /// Changes nothing and may wait for long: pointless once nobody listens.
+    Fetch,
+    /// Everything else.
+    Other,
+}
+
+impl Request {
+    /// Reads the header. An API or a version that is not advertised closes the connection, as Kafka
+    /// does; only ApiVersions is answered in any version.
+    pub(crate) fn parse(frame: &Bytes) -> Result<Self, CloseConnection> {
+        let mut decoder = Decoder::new(frame);
+        let header = RequestHeader::decode(&mut decoder)?;
+        let (key, version) = (header.api_key, header.api_version);
+        if key != ApiKey::ApiVersions && !api_versions::is_served(key, version) {
+            return Err(CloseConnection::VersionNotServed { key, version });
+        }
+        let body = frame.slice(decoder.position()..);
+        Ok(Self { header, body })
+    }
+
+    /// How the request goes together with others.
+    pub(crate) fn kind(&self) -> Kind {
+        match self.header.api_key {
+            ApiKey::Produce => Kind::Produce,
+            ApiKey::Fetch => Kind::Fetch,
+            _ => Kind::Other,
+        }
+    }
+
+    /// Its length in bytes, as long as it is under way.
+    pub(crate) fn bytes(&self) -> usize {
+        self.body.len()
+    }
+
+    /// Reads the body. Bytes behind its end are ignored, as Kafka does.
+    pub(super) fn decode_body<R: Message>(&self) -> Result<R, CloseConnection> {
+        let (key, version) = (self.header.api_key, self.header.api_version);
+        Message::decode(&mut Decoder::new(&self.body), version).map_err(|source| {
+            CloseConnection::Body {
+                key,
+                version,
+                source,
+            }
+        })
+    }
+}
