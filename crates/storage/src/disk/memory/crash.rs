@@ -1,0 +1,298 @@
+//! From a recorded history to the file systems that a crash could have left.
+//!
+//! At each point of the history some changes are durable, because a sync covers them, and the rest
+//! are *unsynced*. A power loss keeps any subset of the unsynced ones, and a write may be kept in
+//! part. The death of the process alone keeps them all, and tears at most the write under way.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::MemoryDisk;
+use super::image::{Change, Image, NodeId};
+
+/// Disks write in units of this many bytes: a write is torn only at its multiples.
+pub const SECTOR_BYTES: u64 = 512;
+
+#[derive(Debug, Clone)]
+pub(super) enum Event {
+    Change(Change),
+    Sync { node: NodeId, site: String },
+    FailedSync { node: NodeId },
+}
+
+/// What happened to a file system, in order.
+#[derive(Debug, Clone)]
+pub struct History {
+    pub(super) initial: Image,
+    pub(super) events: Vec<Event>,
+    pub(super) boot: u64,
+}
+
+impl History {
+    /// Every place the code syncs from, told apart by the kind of file and, for a directory, by
+    /// what had changed in it.
+    pub fn sync_sites(&self) -> BTreeSet<String> {
+        let site = |event: &Event| match event {
+            Event::Sync { site, .. } => Some(site.clone()),
+            Event::Change(_) | Event::FailedSync { .. } => None,
+        };
+        self.events.iter().filter_map(site).collect()
+    }
+
+    /// Visits every point of the history, from before the first event to after the last. Syncs at
+    /// the place `ignored_site` are without effect, as if the code lacked them.
+    pub fn for_each_point(&self, ignored_site: Option<&str>, mut visit: impl FnMut(&CrashPoint)) {
+        let mut point = CrashPoint {
+            events: 0,
+            boot: self.boot,
+            durable: self.initial.clone(),
+            durable_version: 0,
+            unsynced: Vec::new(),
+        };
+        visit(&point);
+        for (index, event) in self.events.iter().enumerate() {
+            point.events = index + 1;
+            match event {
+                Event::Change(change) => {
+                    let change = change.clone();
+                    point.unsynced.push(Unsynced {
+                        id: index,
+                        lost: false,
+                        change,
+                    });
+                }
+                Event::Sync { site, .. } if ignored_site == Some(site) => continue,
+                Event::Sync { node, .. } => point.sync(*node),
+                Event::FailedSync { node } => {
+                    let of_node = |it: &&mut Unsynced| it.change.synced_by() == *node;
+                    point
+                        .unsynced
+                        .iter_mut()
+                        .filter(of_node)
+                        .for_each(|it| it.lost = true);
+                }
+            }
+            visit(&point);
+        }
+    }
+}
+
+/// A change that no sync covers yet.
+#[derive(Debug, Clone)]
+struct Unsynced {
+    /// Its place in the history.
+    id: usize,
+    /// A sync of it failed: no later one makes it durable.
+    lost: bool,
+    change: Change,
+}
+
+/// A point in a history at which the machine or the process may stop.
+#[derive(Debug)]
+pub struct CrashPoint {
+    events: usize,
+    boot: u64,
+    durable: Image,
+    durable_version: usize,
+    unsynced: Vec<Unsynced>,
+}
+
+/// What a power loss leaves of one unsynced change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kept {
+    /// All of it.
+    Whole,
+    /// Nothing.
+    Nothing,
+    /// The length of the file, but zeros in place of what was written.
+    LengthOnly,
+    /// The sectors before the n-th sector boundary inside the write.
+    SectorsBefore(u64),
+    /// The sectors from the n-th sector boundary inside the write on.
+    SectorsFrom(u64),
+}
+
+impl CrashPoint {
+    /// How many events of the history have happened.
+    pub fn events(&self) -> usize {
+        self.events
+    }
+
+    /// How many changes are not durable.
+    pub fn unsynced(&self) -> usize {
+        self.unsynced.len()
+    }
+
+    /// Changes whenever something became durable: with [`unsynced_id`](Self::unsynced_id) it tells
+    /// equal states apart from different ones.
+    pub fn durable_version(&self) -> usize {
+        self.durable_version
+    }
+
+    /// The place of an unsynced change in the history.
+    pub fn unsynced_id(&self, index: usize) -> usize {
+        self.unsynced[index].id
+    }
+
+    /// The number of sector boundaries inside an unsynced change: where it can tear.
+    pub fn tears(&self, index: usize) -> u64 {
+        match &self.unsynced[index].change {
+            Change::Write { position, data, .. } => {
+                let end = position + data.len() as u64;
+                end.div_ceil(SECTOR_BYTES) - position / SECTOR_BYTES - 1
+            }
+            _ => 0,
+        }
+    }
+
+    /// Whether an unsynced change writes bytes (rather than a length or a name).
+    pub fn is_write(&self, index: usize) -> bool {
+        matches!(self.unsynced[index].change, Change::Write { .. })
+    }
+
+    /// The file system after a power loss here, by the fate of each unsynced change.
+    pub fn after_power_loss(&self, mut kept: impl FnMut(usize) -> Kept) -> MemoryDisk {
+        let mut image = self.durable.clone();
+        for (index, unsynced) in self.unsynced.iter().enumerate() {
+            keep(&mut image, &unsynced.change, kept(index));
+        }
+        MemoryDisk::from_image(image, self.boot + 1)
+    }
+
+    /// The file system after the death of the process here. If the last event was a write and
+    /// `written` is given, only that many bytes of it were done.
+    pub fn after_process_death(&self, written: Option<usize>) -> MemoryDisk {
+        let mut image = self.durable.clone();
+        for unsynced in &self.unsynced {
+            match (&unsynced.change, written) {
+                (
+                    Change::Write {
+                        file,
+                        position,
+                        data,
+                    },
+                    Some(written),
+                ) if unsynced.id + 1 == self.events => {
+                    image.write(*file, *position, &data[..written.min(data.len())]);
+                }
+                (change, _) => image.apply(change),
+            }
+        }
+        MemoryDisk::from_image(image, self.boot)
+    }
+
+    /// The bytes of the last event, if it was a write.
+    pub fn last_write_len(&self) -> Option<usize> {
+        match self.unsynced.last() {
+            Some(Unsynced {
+                id,
+                change: Change::Write { data, .. },
+                ..
+            }) if id + 1 == self.events => Some(data.len()),
+            _ => None,
+        }
+    }
+
+    fn sync(&mut self, node: NodeId) {
+        let before = self.unsynced.len();
+        let durable = &mut self.durable;
+        self.unsynced.retain(|it| {
+            let covered = it.change.synced_by() == node && !it.lost;
+            if covered {
+                durable.apply(&it.change);
+            }
+            !covered
+        });
+        if self.unsynced.len() < before {
+            self.durable_version = self.events;
+        }
+    }
+}
+
+fn keep(image: &mut Image, change: &Change, kept: Kept) {
+    let Change::Write {
+        file,
+        position,
+        data,
+    } = change
+    else {
+        if kept == Kept::Whole {
+            image.apply(change);
+        }
+        return;
+    };
+    let boundary = |nth: u64| {
+        let at = (position / SECTOR_BYTES + 1 + nth) * SECTOR_BYTES - position;
+        usize::try_from(at).map_or(data.len(), |at| at.min(data.len()))
+    };
+    match kept {
+        Kept::Whole => image.write(*file, *position, data),
+        Kept::Nothing => {}
+        Kept::LengthOnly => image.write(*file, *position, &vec![0; data.len()]),
+        Kept::SectorsBefore(nth) => image.write(*file, *position, &data[..boundary(nth)]),
+        Kept::SectorsFrom(nth) => {
+            let from = boundary(nth);
+            image.write(*file, position + from as u64, &data[from..]);
+        }
+    }
+}
+
+/// Names the place of a sync of `node` by what it syncs: the kind of file, and for a directory the
+/// kinds of changes in it since its last sync.
+pub(super) fn site(events: &[Event], node: NodeId, path: &Path) -> String {
+    let mut changes = BTreeSet::new();
+    for event in events.iter().rev() {
+        match event {
+            Event::Sync { node: synced, .. } if *synced == node => break,
+            Event::Change(change) if change.synced_by() == node => {
+                changes.extend(describe(change));
+            }
+            _ => {}
+        }
+    }
+    let changes: Vec<String> = changes.into_iter().collect();
+    format!("{}: {}", kind_of_path(path), changes.join(", "))
+}
+
+fn describe(change: &Change) -> Option<String> {
+    match change {
+        Change::Write { .. } => Some("write".to_owned()),
+        Change::SetLen { .. } => Some("set length".to_owned()),
+        Change::Create { name, .. } => {
+            // Followed by a rename that says the same.
+            (!name.ends_with(".tmp")).then(|| format!("create {}", kind_of_name(name)))
+        }
+        Change::Rename { to, .. } => Some(format!("rename to {}", kind_of_name(to))),
+        Change::Remove { name, .. } => Some(format!("remove {}", kind_of_name(name))),
+    }
+}
+
+fn kind_of_path(path: &Path) -> String {
+    let name = path
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or("/");
+    kind_of_name(name)
+}
+
+/// The name without what differs from file to file of one kind: runs of ten and more hexadecimal
+/// digits, in UUIDs or alone.
+fn kind_of_name(name: &str) -> String {
+    let mut kind = String::new();
+    let mut run = String::new();
+    for letter in name.chars().chain(['\0']) {
+        if letter.is_ascii_hexdigit() {
+            run.push(letter);
+            continue;
+        }
+        if run.len() >= 10 {
+            kind.push('*');
+        } else {
+            kind.push_str(&run);
+        }
+        run.clear();
+        kind.push(letter);
+    }
+    kind.pop();
+    kind
+}
