@@ -4,6 +4,7 @@
 //!
 //! - [`network`]: sockets: who may connect, requests in, answers out.
 //! - [`api`]: the only match on the API key; one file per API.
+//! - [`fetch`]: who follows which partitions, and long polls.
 //! - [`replica`]: the partitions that live here: append, publish, commit.
 //! - [`disk`]: the threads that may block.
 //!
@@ -17,6 +18,7 @@ mod api;
 mod clock;
 pub mod config;
 mod disk;
+mod fetch;
 mod network;
 mod replica;
 pub mod telemetry;

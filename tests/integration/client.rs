@@ -56,6 +56,15 @@ pub(crate) async fn create_topic(
     assert_eq!(results, [Ok(name.to_owned())]);
 }
 
+pub(crate) async fn delete_topic(broker: &Broker, name: &str) {
+    let admin: AdminClient<DefaultClientContext> = config(broker, &[]).create().unwrap();
+    let results = admin
+        .delete_topics(&[name], &AdminOptions::new())
+        .await
+        .unwrap();
+    assert_eq!(results, [Ok(name.to_owned())]);
+}
+
 /// Sends records one after the other without waiting in between, then waits for all of them.
 /// Returns partition and offset of each.
 pub(crate) async fn send_all(

@@ -3,4 +3,7 @@
 
 mod client;
 mod crash;
+mod fetch;
 mod produce;
+mod produce_raw;
+mod wire;

@@ -5,13 +5,23 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use crate::clock::Clock;
+use crate::{
+    clock::Clock, config::Config, disk::pool::DiskPool, fetch::SessionCache, replica::Manager,
+};
 
 /// The parts of the broker that handlers use. One per broker, shared by all connections.
 #[derive(Debug)]
 pub(crate) struct Services {
     /// The wall clock.
     pub(crate) clock: Clock,
+    /// As configured at start.
+    pub(crate) config: Arc<Config>,
+    /// The partitions that live here.
+    pub(crate) replicas: Arc<Manager>,
+    /// Where blocking lookups run.
+    pub(crate) disk: Arc<DiskPool>,
+    /// Incremental fetch sessions.
+    pub(crate) fetch_sessions: SessionCache,
 }
 
 /// One request as its handler sees it.

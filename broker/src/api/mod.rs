@@ -20,6 +20,8 @@
 
 mod api_versions;
 pub(crate) mod context;
+pub(crate) mod error_code;
+mod fetch;
 mod request;
 
 use std::{pin::Pin, sync::Arc};
@@ -106,6 +108,13 @@ pub(crate) fn start(
             Box::pin(async move { reply.with(&api_versions::unsupported_version()) })
         }
         ApiKey::ApiVersions => answer!(api_versions::handle),
+        ApiKey::Fetch => {
+            let body = request.decode_body()?;
+            Box::pin(async move {
+                let (response, ranges) = fetch::handle(&ctx, body).await;
+                reply.with_ranges(&response, ranges)
+            })
+        }
         // `Request::parse` lets nothing else through.
         _ => {
             return Err(CloseConnection::VersionNotServed {

@@ -1,0 +1,49 @@
+//! Produce as the wire shows it: what a client library would never send.
+
+use bytes::Bytes;
+use odradek_protocol::{
+    ErrorCode, Uuid,
+    messages::produce::{
+        PartitionProduceData, PartitionProduceResponse, ProduceRequest, ProduceResponse,
+        TopicProduceData,
+    },
+};
+
+use crate::wire::Wire;
+
+/// The newest version: topics by id.
+const VERSION: i16 = 13;
+
+/// A request for one partition with acks=all.
+pub(crate) fn request(topic_id: Uuid, partition: i32, records: Bytes) -> ProduceRequest {
+    let data = PartitionProduceData {
+        index: partition,
+        records: Some(records),
+    };
+    let topic = TopicProduceData {
+        topic_id,
+        partition_data: vec![data],
+        ..Default::default()
+    };
+    ProduceRequest {
+        acks: -1,
+        timeout_ms: 30_000,
+        topic_data: vec![topic],
+        ..Default::default()
+    }
+}
+
+/// Produces to one partition; the base offset, or what is said against it.
+pub(crate) fn produce(
+    wire: &mut Wire,
+    topic_id: Uuid,
+    partition: i32,
+    records: Bytes,
+) -> Result<i64, PartitionProduceResponse> {
+    let answer: ProduceResponse = wire.call(VERSION, &request(topic_id, partition, records));
+    let partition = answer.responses[0].partition_responses[0].clone();
+    match partition.error_code {
+        ErrorCode::None => Ok(partition.base_offset),
+        _ => Err(partition),
+    }
+}
