@@ -19,6 +19,7 @@ mod clock;
 pub mod config;
 mod disk;
 mod fetch;
+mod metadata;
 mod network;
 mod replica;
 pub mod telemetry;

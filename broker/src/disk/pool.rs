@@ -2,9 +2,9 @@
 //!
 //! There are two ways in, because there are two kinds of work:
 //!
-//! - [`DiskPool::spawn`] is for the log's own work: a partition's drain, a flush, opening a log.
-//!   It never waits. Its callers bound themselves: a partition has at most one drain scheduled,
-//!   and housekeeping has one job under way.
+//! - [`DiskPool::spawn`] and [`DiskPool::submit`] are for the log's own work: a partition's drain,
+//!   a flush, opening a log. They never wait. Their callers bound themselves: a partition has at
+//!   most one drain scheduled, and housekeeping has one job under way.
 //! - [`DiskPool::run`] is for work that a client's request caused, such as a lookup in an index or
 //!   a cold read. At most *threads - 1* such jobs are queued or running; further callers wait as
 //!   futures, in the order in which they came, and cost no thread. So however many clients read
@@ -87,14 +87,25 @@ impl DiskPool {
             .acquire_owned()
             .await
             .map_err(|_| JobLost)?;
-        let (sender, receiver) = oneshot::channel();
-        self.spawn(move || {
+        let done = self.submit(move || {
             let result = job();
             drop(permit);
-            // The caller may have gone away; the work is done all the same.
-            let _ = sender.send(result);
+            result
         });
-        receiver.await.map_err(|_| JobLost)
+        done.await.map_err(|_| JobLost)
+    }
+
+    /// As [`spawn`](Self::spawn), for a job whose end somebody awaits. The receiver fails when the
+    /// pool is stopping or the job panicked.
+    pub(crate) fn submit<T, F>(&self, job: F) -> oneshot::Receiver<T>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        let (sender, receiver) = oneshot::channel();
+        // The caller may have gone away; the work is done all the same.
+        self.spawn(move || drop(sender.send(job())));
+        receiver
     }
 
     /// Puts `job` at the end of the queue and returns at once.

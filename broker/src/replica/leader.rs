@@ -33,17 +33,18 @@ pub(crate) struct Leader {
 #[error("{in_sync} replicas in sync, {required} required")]
 pub(crate) struct NotEnoughReplicas {
     /// Replicas in sync, the leader included.
-    pub in_sync: usize,
+    pub(crate) in_sync: usize,
     /// How many the topic demands.
-    pub required: usize,
+    pub(crate) required: usize,
 }
 
 impl Leader {
-    /// A leader that is the only replica.
-    pub(crate) fn alone() -> Self {
+    /// A leader with `in_sync` replicas in sync out of `replicas`, itself included, where
+    /// `min.insync.replicas` are demanded. How far the followers are it does not know yet.
+    pub(super) fn new(in_sync: usize, replicas: usize, min_in_sync: usize) -> Self {
         Self {
-            in_sync_followers: SmallVec::new(),
-            min_in_sync: 1,
+            in_sync_followers: SmallVec::from_elem(0, in_sync.saturating_sub(1)),
+            min_in_sync: min_in_sync.min(replicas),
         }
     }
 
@@ -85,8 +86,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn alone_everything_appended_is_committed() {
-        let leader = Leader::alone();
+    fn alone_everything_appended_is_committed_even_where_two_replicas_were_demanded() {
+        let leader = Leader::new(1, 1, 2);
         assert_eq!(leader.high_watermark(3, 9), 9);
         assert_eq!(leader.check(RequiredAcks::All), Ok(()));
     }

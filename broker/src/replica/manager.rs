@@ -1,17 +1,56 @@
 //! Which partitions live here: finds one, and makes them be what the metadata says.
+//!
+//! [`Manager::load`] opens what the metadata knows at the start, [`Manager::run`] follows it until
+//! the broker stops, [`Manager::stop`] closes everything in order.
+//!
+//! **Invariants:**
+//! - One image is acted on at a time, and wholly: deletions first, then everything else, so that a
+//!   topic deleted and created again under its name never meets its older self.
+//! - A log that cannot be opened takes only its own partition offline.
+//! - `ActedIndex` moves only after the partitions are what the image says.
+//!
+//! It decides nothing about leadership or placement: that is in the image.
 
 use std::sync::Arc;
 
-use hashbrown::HashMap;
-use parking_lot::RwLock;
+use odradek_metadata::MetadataImage;
+use odradek_storage::{
+    log_dir::{LogDir, LogDirError, TopicPartition},
+    retention::PendingDeletion,
+};
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::partition::Partition;
+use super::{
+    apply::StoredByPartition,
+    catalog::{Catalog, OfflinePartition, Slot},
+    checkpoints::{self, CheckpointWriter},
+    flusher::{self, Unflushed},
+    housekeeping::{self, Deletions},
+    local_log::{self, CleanUpError, Logs},
+    partition::{Partition, PartitionServices},
+};
+use crate::{
+    clock::Clock,
+    config::{self, Config},
+    disk::DiskPool,
+    metadata::publisher::ActedIndex,
+};
 
-/// All partitions of this broker.
-#[derive(Debug, Default)]
+/// All partitions of this broker. See the module's documentation.
+#[derive(Debug)]
 pub(crate) struct Manager {
-    topics: RwLock<Topics>,
+    pub(super) config: Arc<Config>,
+    pub(super) logs: Logs,
+    pub(super) services: PartitionServices,
+    pub(super) catalog: RwLock<Catalog>,
+    /// The image that the catalog corresponds to. Changed by [`super::apply`] alone.
+    pub(super) applied: Mutex<Arc<MetadataImage>>,
+    pub(super) acted: ActedIndex,
+    pub(super) checkpoints: CheckpointWriter,
+    pub(super) deletions: Deletions,
 }
 
 /// Why a partition cannot be served here.
@@ -31,48 +70,283 @@ pub(crate) enum PartitionError {
     StorageOffline,
 }
 
-#[derive(Debug, Default)]
-struct Topics {
-    by_name: HashMap<Arc<str>, Topic>,
-    names: HashMap<Uuid, Arc<str>>,
-}
-
-#[derive(Debug)]
-struct Topic {
-    /// By index.
-    partitions: Vec<Result<Arc<Partition>, PartitionError>>,
+/// Why the partitions could not be opened at the start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LoadError {
+    /// A checkpoint file cannot be read or written.
+    #[error("use the log directory's checkpoints")]
+    Checkpoints(#[from] LogDirError),
+    /// Strays cannot be set aside.
+    #[error("tidy the log directory")]
+    CleanUp(#[from] CleanUpError),
+    /// The disk pool stopped meanwhile.
+    #[error("the broker is stopping")]
+    Stopping,
 }
 
 impl Manager {
-    /// The partition of that topic and number, if it is served here.
+    /// A manager of nothing yet. `acted` tells others how far it has come.
+    pub(crate) fn new(
+        config: Arc<Config>,
+        logs: Logs,
+        pool: Arc<DiskPool>,
+        clock: Clock,
+        acted: ActedIndex,
+    ) -> Arc<Self> {
+        let unflushed = Arc::new(Unflushed::new(config.storage.flush_bytes));
+        Arc::new(Self {
+            config,
+            logs,
+            services: PartitionServices {
+                pool,
+                clock,
+                unflushed,
+            },
+            catalog: RwLock::default(),
+            applied: Mutex::default(),
+            acted,
+            checkpoints: CheckpointWriter::default(),
+            deletions: Deletions::default(),
+        })
+    }
+
+    /// The partition of that topic and index, if it is led from here.
     pub(crate) fn partition(
         &self,
         topic: &str,
         index: i32,
     ) -> Result<Arc<Partition>, PartitionError> {
-        self.topics.read().partition(topic, index)
+        self.catalog.read().partition(topic, index)
     }
 
-    /// The partition of the topic with that id, if it is served here.
+    /// The partition of the topic with that id, if it is led from here.
     pub(crate) fn partition_by_id(
         &self,
         topic_id: Uuid,
         index: i32,
     ) -> Result<Arc<Partition>, PartitionError> {
-        let topics = self.topics.read();
-        let name = topics
-            .names
-            .get(&topic_id)
+        let catalog = self.catalog.read();
+        let name = catalog
+            .name(topic_id)
             .ok_or(PartitionError::UnknownTopicId)?;
-        topics.partition(name, index)
+        catalog.partition(name, index)
+    }
+
+    /// Every partition whose log is open.
+    pub(crate) fn online(&self) -> Vec<Arc<Partition>> {
+        let catalog = self.catalog.read();
+        let online = catalog.slots().filter_map(|(_, _, slot)| match slot {
+            Slot::Online(partition) => Some(Arc::clone(partition)),
+            Slot::Offline(_) | Slot::NotHere => None,
+        });
+        online.collect()
+    }
+
+    /// Every partition whose log could not be opened, with the reason.
+    pub(crate) fn offline(&self) -> Vec<(TopicPartition, Arc<OfflinePartition>)> {
+        let catalog = self.catalog.read();
+        let offline = catalog
+            .slots()
+            .filter_map(|(topic, index, slot)| match slot {
+                Slot::Offline(partition) => {
+                    Some((TopicPartition::new(&**topic, index), Arc::clone(partition)))
+                }
+                Slot::Online(_) | Slot::NotHere => None,
+            });
+        offline.collect()
+    }
+
+    /// Opens what `image` says is here, and sets strays aside. To be awaited before any request.
+    pub(crate) async fn load(
+        self: &Arc<Self>,
+        image: &Arc<MetadataImage>,
+    ) -> Result<(), LoadError> {
+        let first = Arc::clone(image);
+        let tidied = self.blocking(move |manager| manager.tidy(&first)).await;
+        let Tidied { stored, leftovers } = tidied.ok_or(LoadError::Stopping)??;
+        if !leftovers.paths.is_empty() {
+            self.deletions.add(leftovers);
+        }
+        self.apply(image, &stored).await;
+        if self.has_offline() {
+            // They still wait for recovery. Were the directory declared recovered, the next start
+            // would take them for recovered too.
+            return Ok(());
+        }
+        let recovered = self.blocking(|manager| {
+            manager
+                .checkpoints
+                .write_all(&manager.logs.dir, &manager.catalog)?;
+            manager.logs.dir.mark_recovered()
+        });
+        Ok(recovered.await.ok_or(LoadError::Stopping)??)
+    }
+
+    /// Follows the metadata, flushes and keeps house until `shutdown`.
+    pub(crate) async fn run(
+        self: Arc<Self>,
+        images: watch::Receiver<Arc<MetadataImage>>,
+        shutdown: CancellationToken,
+    ) {
+        tokio::join!(
+            self.follow(images, &shutdown),
+            flusher::run(&self, &shutdown),
+            housekeeping::run(&self, &shutdown),
+        );
+    }
+
+    /// Closes every log in order, so that the next start need not recover. Appends that come later
+    /// are refused. To be awaited after [`run`](Self::run) has ended.
+    pub(crate) async fn stop(self: &Arc<Self>) {
+        let pool = &self.services.pool;
+        let closing: Vec<_> = self
+            .online()
+            .into_iter()
+            .map(|partition| {
+                let closed = Arc::clone(&partition);
+                (partition, pool.submit(move || closed.stop()))
+            })
+            .collect();
+        let mut clean = !self.has_offline();
+        for (partition, closed) in closing {
+            match closed.await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    clean = false;
+                    tracing::error!(partition = %partition.identity(), %error, "close log");
+                }
+                Err(_) => clean = false,
+            }
+        }
+        let marked = self.blocking(move |manager| {
+            manager
+                .checkpoints
+                .write_all(&manager.logs.dir, &manager.catalog)?;
+            if clean && manager.logs.dir.health().offline().is_none() {
+                manager.logs.dir.mark_clean()?;
+            }
+            Ok::<_, LogDirError>(())
+        });
+        if let Some(Err(error)) = marked.await {
+            tracing::error!(%error, "mark the clean stop");
+        }
+    }
+
+    async fn follow(
+        self: &Arc<Self>,
+        mut images: watch::Receiver<Arc<MetadataImage>>,
+        shutdown: &CancellationToken,
+    ) {
+        // What changed between `load` and now must not be missed.
+        images.mark_changed();
+        loop {
+            tokio::select! {
+                // Shutdown first. An image is never left half acted on: there is no await point
+                // of this select inside `apply`.
+                biased;
+                () = shutdown.cancelled() => return,
+                changed = images.changed() => if changed.is_err() { return },
+            }
+            let image = Arc::clone(&images.borrow_and_update());
+            self.apply(&image, &StoredByPartition::new()).await;
+        }
+    }
+
+    fn has_offline(&self) -> bool {
+        self.catalog
+            .read()
+            .slots()
+            .any(|(_, _, slot)| matches!(slot, Slot::Offline(_)))
+    }
+
+    /// What the checkpoint files say, and what is left of deleted logs; sets strays aside. Blocks.
+    fn tidy(&self, image: &MetadataImage) -> Result<Tidied, LoadError> {
+        let node_id = self.config.node_id;
+        let stored = checkpoints::read(&self.logs.dir)?;
+        let leftovers = local_log::clean_up(&self.logs.dir, image, node_id, self.now_ms())?;
+        Ok(Tidied { stored, leftovers })
+    }
+
+    /// Flushes one partition beside its appends.
+    pub(super) async fn flush(&self, partition: Arc<Partition>) {
+        let flushed = Arc::clone(&partition);
+        let done = self
+            .services
+            .pool
+            .submit(move || flushed.flush_in_background());
+        if let Ok(Err(error)) = done.await {
+            tracing::error!(partition = %partition.identity(), %error, "background flush");
+        }
+    }
+
+    /// Applies retention to one partition.
+    pub(super) async fn clean_up(&self, partition: Arc<Partition>) {
+        let cleaned = Arc::clone(&partition);
+        match self.services.pool.submit(move || cleaned.clean_up()).await {
+            Ok(Ok(Some(deletion))) => self.deletions.add(deletion),
+            Ok(Ok(None)) | Err(_) => {}
+            Ok(Err(error)) => {
+                tracing::error!(partition = %partition.identity(), %error, "apply retention");
+            }
+        }
+    }
+
+    /// Removes files that are due.
+    pub(super) async fn remove(&self, deletion: PendingDeletion) {
+        let disk = Arc::clone(self.logs.dir.disk());
+        if let Ok(Err(error)) = self
+            .services
+            .pool
+            .submit(move || deletion.remove(&disk))
+            .await
+        {
+            tracing::error!(%error, "remove deleted files");
+        }
+    }
+
+    /// Writes the checkpoint files chosen by `write`.
+    pub(super) async fn checkpoint(
+        self: &Arc<Self>,
+        write: fn(&CheckpointWriter, &LogDir, &RwLock<Catalog>) -> Result<(), LogDirError>,
+    ) {
+        let written = self
+            .blocking(move |manager| {
+                write(&manager.checkpoints, &manager.logs.dir, &manager.catalog)
+            })
+            .await;
+        if let Some(Err(error)) = written {
+            tracing::error!(%error, "write checkpoint");
+        }
+    }
+
+    /// Runs blocking work on the disk pool; `None` when the pool has stopped.
+    async fn blocking<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> Option<T> {
+        let manager = Arc::clone(self);
+        self.services.pool.submit(move || work(&manager)).await.ok()
+    }
+
+    pub(super) fn unflushed(&self) -> &Unflushed {
+        &self.services.unflushed
+    }
+
+    pub(super) fn deletions(&self) -> &Deletions {
+        &self.deletions
+    }
+
+    pub(super) fn storage_config(&self) -> &config::Storage {
+        &self.config.storage
+    }
+
+    pub(super) fn now_ms(&self) -> i64 {
+        self.services.clock.now_ms()
     }
 }
 
-impl Topics {
-    fn partition(&self, topic: &str, index: i32) -> Result<Arc<Partition>, PartitionError> {
-        let unknown = PartitionError::UnknownTopicOrPartition;
-        let topic = self.by_name.get(topic).ok_or(unknown)?;
-        let index = usize::try_from(index).map_err(|_| unknown)?;
-        topic.partitions.get(index).cloned().ok_or(unknown)?
-    }
+/// What [`Manager::tidy`] found.
+struct Tidied {
+    stored: StoredByPartition,
+    leftovers: PendingDeletion,
 }

@@ -1,18 +1,33 @@
 //! The partitions that live on this broker.
 //!
-//! In the order bytes flow:
-//! - [`manager`]: finds a partition; makes the partitions be what the metadata says.
+//! In the order a record passes them:
+//! - [`manager`]: all partitions; finds one for a request.
+//! - [`catalog`]: the table in which it finds them.
 //! - [`partition`]: one partition: its queue, its one writer at a time, what it publishes.
 //! - [`leader`]: pure arithmetic of acknowledgements and the high watermark.
 //! - [`high_watermark`]: what is committed, and who waits for it.
 //! - [`watcher`]: who is told that a partition changed.
+//!
+//! and in the background:
+//! - [`apply`]: from one metadata image to the next: create, delete, reconfigure.
+//! - [`local_log`]: the directory of one log: open, delete, set aside.
+//! - [`flusher`], [`checkpoints`]: bound what a crash leaves to recover.
+//! - [`housekeeping`]: retention, and files whose deletion was put off.
 
-pub(crate) mod high_watermark;
-pub(crate) mod leader;
-pub(crate) mod manager;
-pub(crate) mod partition;
-pub(crate) mod watcher;
+mod apply;
+mod catalog;
+mod checkpoints;
+mod flusher;
+mod high_watermark;
+mod housekeeping;
+mod leader;
+mod local_log;
+mod manager;
+mod partition;
+mod watcher;
 
-pub(crate) use manager::{Manager, PartitionError};
-pub(crate) use partition::Partition;
+pub(crate) use leader::{NotEnoughReplicas, RequiredAcks};
+pub(crate) use local_log::Logs;
+pub(crate) use manager::{LoadError, Manager, PartitionError};
+pub(crate) use partition::{AppendError, AppendReply, Partition};
 pub(crate) use watcher::{Watcher, WatcherKey};

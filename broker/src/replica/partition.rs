@@ -26,15 +26,18 @@ use std::{
 
 use odradek_storage::{
     append::{AppendContext, AppendOrigin, AppendRequest, Appended},
-    error::AppendError as LogAppendError,
-    log::Log,
+    config::LogConfig,
+    error::{AppendError as LogAppendError, LogError},
+    log::{Log, LogFlusher},
     read::LogView,
+    retention::PendingDeletion,
 };
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::{
+    flusher::Unflushed,
     high_watermark::HighWatermark,
     leader::{Leader, NotEnoughReplicas, RequiredAcks},
     watcher::{Watcher, WatcherKey, Watchers},
@@ -62,6 +65,18 @@ pub(crate) struct PartitionServices {
     pub(crate) pool: Arc<DiskPool>,
     /// Tells the append time.
     pub(crate) clock: Clock,
+    /// Hears that there is something to flush and to checkpoint.
+    pub(crate) unflushed: Arc<Unflushed>,
+}
+
+/// What the metadata says about a partition's leader.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Leadership {
+    /// Whether it is this broker.
+    pub(super) is_leader: bool,
+    pub(super) epoch: i32,
+    /// Who is in sync with it.
+    pub(super) replicas: Leader,
 }
 
 /// A partition of which this broker has a replica. See the module's documentation.
@@ -69,10 +84,14 @@ pub(crate) struct PartitionServices {
 pub(crate) struct Partition {
     identity: PartitionIdentity,
     services: PartitionServices,
+    is_leader: AtomicBool,
     leader_epoch: AtomicI32,
     leader: Mutex<Leader>,
     high_watermark: HighWatermark,
     view: LogView,
+    flusher: LogFlusher,
+    /// The background flusher was told when `flush.ms` is over.
+    flush_is_due: AtomicBool,
     watchers: Watchers,
     queue: Mutex<Queue>,
     deleted: AtomicBool,
@@ -118,29 +137,39 @@ struct PendingAppend {
 }
 
 impl Partition {
-    /// A partition led from here in `leader_epoch`, with everything in `log` committed that
-    /// `leader` says so.
-    pub(crate) fn new(
+    /// A partition with this log, of which everything below `high_watermark` is committed.
+    pub(super) fn new(
         identity: PartitionIdentity,
         services: PartitionServices,
         log: Log,
-        leader: Leader,
-        leader_epoch: i32,
+        leadership: Leadership,
+        high_watermark: i64,
     ) -> Arc<Self> {
         let view = log.view().clone();
-        let high_watermark = leader.high_watermark(view.log_start_offset(), view.log_end_offset());
+        let (start, end) = (view.log_start_offset(), view.log_end_offset());
+        let high_watermark = leadership
+            .replicas
+            .high_watermark(high_watermark.clamp(start, end), end);
         Arc::new(Self {
             identity,
             services,
-            leader_epoch: AtomicI32::new(leader_epoch),
-            leader: Mutex::new(leader),
+            is_leader: AtomicBool::new(leadership.is_leader),
+            leader_epoch: AtomicI32::new(leadership.epoch),
+            leader: Mutex::new(leadership.replicas),
             high_watermark: HighWatermark::new(high_watermark),
             view,
+            flusher: log.flusher(),
+            flush_is_due: AtomicBool::new(false),
             watchers: Watchers::default(),
             queue: Mutex::default(),
             deleted: AtomicBool::new(false),
             log: Mutex::new(Some(log)),
         })
+    }
+
+    /// Which partition this is, for the logs.
+    pub(crate) fn identity(&self) -> &PartitionIdentity {
+        &self.identity
     }
 
     /// The topic's name.
@@ -158,7 +187,12 @@ impl Partition {
         self.identity.index
     }
 
-    /// The epoch in which this broker leads it.
+    /// Whether this broker leads it. Only then may clients read and write here.
+    pub(crate) fn is_leader(&self) -> bool {
+        self.is_leader.load(Ordering::Acquire)
+    }
+
+    /// The leader epoch that the metadata says.
     pub(crate) fn leader_epoch(&self) -> i32 {
         self.leader_epoch.load(Ordering::Acquire)
     }
@@ -266,7 +300,7 @@ impl Partition {
     }
 
     /// Appends one group: write, flush if asked for, publish, answer, tell.
-    fn append(&self, group: Vec<PendingAppend>) {
+    fn append(self: &Arc<Self>, group: Vec<PendingAppend>) {
         let (requests, replies): (Vec<_>, Vec<_>) = group
             .into_iter()
             .map(|append| (append.request, append.reply))
@@ -282,7 +316,7 @@ impl Partition {
     }
 
     /// The part of [`append`](Self::append) that holds the log.
-    fn write(&self, requests: &[AppendRequest]) -> Vec<Result<Appended, AppendError>> {
+    fn write(self: &Arc<Self>, requests: &[AppendRequest]) -> Vec<Result<Appended, AppendError>> {
         let mut log = self.log.lock();
         let Some(log) = log.as_mut() else {
             let refusal = self
@@ -324,6 +358,100 @@ impl Partition {
             .lock()
             .high_watermark(self.high_watermark(), self.view.log_end_offset());
         self.high_watermark.advance_to(offset);
+    }
+
+    /// Tells the background flusher what it will have to do.
+    fn note_unflushed(self: &Arc<Self>, log: &Log, requests: &[AppendRequest]) {
+        let bytes = requests
+            .iter()
+            .map(|request| request.records.len() as u64)
+            .sum();
+        self.services.unflushed.add(bytes);
+        let flush_ms = log.config().flush_ms;
+        if flush_ms < i64::MAX
+            && 0 < self.view.unflushed_bytes()
+            && !self.flush_is_due.swap(true, Ordering::AcqRel)
+        {
+            self.services.unflushed.flush_after(self, flush_ms);
+        }
+    }
+
+    /// Flushes what was appended so far, while appends go on. Blocks.
+    pub(super) fn flush_in_background(&self) -> Result<(), LogError> {
+        // Cleared first: what is appended during the flush needs a flush of its own.
+        self.flush_is_due.store(false, Ordering::Release);
+        if 0 < self.view.unflushed_bytes() {
+            self.flusher.flush(self.services.clock.now_ms())?;
+        }
+        Ok(())
+    }
+
+    /// Takes over what the metadata says about the leader. Blocks.
+    pub(super) fn update_leadership(&self, leadership: Leadership) -> Result<(), LogError> {
+        let Leadership {
+            is_leader,
+            epoch,
+            replicas,
+        } = leadership;
+        if is_leader
+            && self.leader_epoch() < epoch
+            && let Some(log) = self.log.lock().as_mut()
+        {
+            log.start_leader_epoch(epoch)?;
+        }
+        self.leader_epoch.store(epoch, Ordering::Release);
+        self.is_leader.store(is_leader, Ordering::Release);
+        *self.leader.lock() = replicas;
+        self.advance_high_watermark();
+        self.watchers.notify();
+        Ok(())
+    }
+
+    /// Changes the topic's configuration from the next append on. Blocks.
+    pub(super) fn update_config(&self, config: LogConfig) {
+        if let Some(log) = self.log.lock().as_mut() {
+            log.update_config(config);
+        }
+    }
+
+    /// Deletes segments past their retention and forgets producers long silent. Blocks.
+    pub(super) fn clean_up(&self) -> Result<Option<PendingDeletion>, LogError> {
+        let now_ms = self.services.clock.now_ms();
+        let mut log = self.log.lock();
+        let Some(open) = log.as_mut() else {
+            return Ok(None);
+        };
+        open.expire_producers(now_ms);
+        let start = self.log_start();
+        let deletion = open.delete_old_segments(self.high_watermark(), now_ms)?;
+        drop(log);
+        if start < self.log_start() {
+            self.services.unflushed.add(0);
+            self.watchers.notify();
+        }
+        Ok(deletion)
+    }
+
+    /// Ends the partition: appends are refused from now on, and its log is renamed to be removed
+    /// later. `None` if it was closed before. Blocks.
+    pub(super) fn delete(&self, uuid: Uuid) -> Result<Option<PendingDeletion>, LogError> {
+        self.deleted.store(true, Ordering::Release);
+        self.close(&AppendError::Deleted);
+        let log = self.log.lock().take();
+        let deletion = log
+            .map(|log| log.delete(uuid, self.services.clock.now_ms()))
+            .transpose();
+        self.watchers.notify();
+        deletion
+    }
+
+    /// Closes the log in order, so that the next start need not scan it. Blocks.
+    pub(super) fn stop(&self) -> Result<(), LogError> {
+        self.close(&AppendError::Stopping);
+        let log = self.log.lock().take();
+        log.map(|log| log.close_clean(self.services.clock.now_ms()))
+            .transpose()?;
+        Ok(())
     }
 
     /// Refuses all further appends with `reason`, the queued ones included.

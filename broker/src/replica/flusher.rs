@@ -1,0 +1,212 @@
+//! The background flusher: under load it advances every recovery point at least once per interval,
+//! so that a crash never leaves more than that to scan; and it writes the checkpoint files.
+//!
+//! It sleeps while nothing is appended. The first append after a quiet time rings the bell once;
+//! the deadlines of all duties count from there. More bytes than `log.recovery.flush.bytes` make
+//! the flush due at once, so that a crash under the heaviest load leaves no more than those, twice.
+//!
+//! A flush runs beside appends and holds up none of them. After a failed flush the log directory
+//! is offline for good (the log engine sees to it); nothing is tried again here.
+
+use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{checkpoints::CheckpointWriter, manager::Manager, partition::Partition};
+
+/// What appends tell the flusher. The hot path costs two atomic operations.
+#[derive(Debug)]
+pub(crate) struct Unflushed {
+    /// Bytes appended since the last flush of everything began.
+    bytes: AtomicU64,
+    /// So many make the flush due at once.
+    bytes_max: u64,
+    /// Every duty of the flusher has a deadline already; nothing needs to be said.
+    is_noted: AtomicBool,
+    /// Partitions to be flushed because of `flush.ms`, the earliest first.
+    due: Mutex<BinaryHeap<Reverse<Due>>>,
+    bell: Notify,
+}
+
+/// A partition that must be flushed by some time.
+#[derive(Debug)]
+struct Due {
+    at: Instant,
+    partition: Weak<Partition>,
+}
+
+impl Unflushed {
+    /// Nothing is unflushed. `bytes_max` is `log.recovery.flush.bytes`.
+    pub(crate) fn new(bytes_max: u64) -> Self {
+        Self {
+            bytes: AtomicU64::new(0),
+            bytes_max,
+            is_noted: AtomicBool::new(false),
+            due: Mutex::default(),
+            bell: Notify::new(),
+        }
+    }
+
+    /// `bytes` more were appended, or an offset changed that belongs into a checkpoint file.
+    pub(super) fn add(&self, bytes: u64) {
+        let before = self.bytes.fetch_add(bytes, Ordering::AcqRel);
+        let crossed = before < self.bytes_max && self.bytes_max <= before.saturating_add(bytes);
+        if crossed || !self.is_noted.swap(true, Ordering::AcqRel) {
+            self.bell.notify_one();
+        }
+    }
+
+    /// `partition` must be flushed within `flush_ms`.
+    pub(super) fn flush_after(&self, partition: &Arc<Partition>, flush_ms: i64) {
+        let wait = Duration::from_millis(flush_ms.unsigned_abs());
+        // Beyond what the clock can express is never.
+        let Some(at) = Instant::now().checked_add(wait) else {
+            return;
+        };
+        self.due.lock().push(Reverse(Due {
+            at,
+            partition: Arc::downgrade(partition),
+        }));
+        self.bell.notify_one();
+    }
+
+    fn are_many(&self) -> bool {
+        self.bytes_max <= self.bytes.load(Ordering::Acquire)
+    }
+
+    fn first_due(&self) -> Option<Instant> {
+        self.due.lock().peek().map(|Reverse(due)| due.at)
+    }
+
+    /// The next partition whose time has come.
+    fn take_due(&self, now: Instant) -> Option<Weak<Partition>> {
+        let mut due = self.due.lock();
+        due.peek().filter(|Reverse(due)| due.at <= now)?;
+        due.pop().map(|Reverse(due)| due.partition)
+    }
+}
+
+/// When each duty of the flusher is due; `None` while nothing changed.
+#[derive(Debug, Default)]
+struct Deadlines {
+    flush: Option<Instant>,
+    high_watermarks: Option<Instant>,
+    log_starts: Option<Instant>,
+}
+
+/// Flushes and writes checkpoints until `shutdown`.
+pub(super) async fn run(manager: &Arc<Manager>, shutdown: &CancellationToken) {
+    let unflushed = manager.unflushed();
+    let mut deadlines = Deadlines::default();
+    loop {
+        let next = deadlines.next(unflushed.first_due());
+        tokio::select! {
+            // Shutdown first: the manager flushes everything when it stops.
+            biased;
+            () = shutdown.cancelled() => return,
+            () = unflushed.bell.notified() => {}
+            () = at(next) => {}
+        }
+        if unflushed.is_noted.load(Ordering::Acquire) {
+            deadlines.arm(manager, Instant::now());
+        }
+        if unflushed.are_many() {
+            deadlines.flush = Some(Instant::now());
+        }
+        while let Some(partition) = unflushed.take_due(Instant::now()) {
+            if let Some(partition) = partition.upgrade() {
+                manager.flush(partition).await;
+            }
+        }
+        deadlines.run(manager, Instant::now()).await;
+    }
+}
+
+/// Resolves at `deadline`, or never.
+async fn at(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Deadlines {
+    fn next(&self, partition: Option<Instant>) -> Option<Instant> {
+        let all = [self.flush, self.high_watermarks, self.log_starts, partition];
+        all.into_iter().flatten().min()
+    }
+
+    /// Gives a deadline to each duty that has none.
+    fn arm(&mut self, manager: &Manager, now: Instant) {
+        let config = manager.storage_config();
+        self.flush.get_or_insert(now + config.flush_interval);
+        self.high_watermarks
+            .get_or_insert(now + config.high_watermark_checkpoint_interval);
+        self.log_starts
+            .get_or_insert(now + config.log_start_checkpoint_interval);
+    }
+
+    /// Does what is due.
+    async fn run(&mut self, manager: &Arc<Manager>, now: Instant) {
+        let unflushed = manager.unflushed();
+        let is_due = |deadline: &mut Option<Instant>| {
+            let due = deadline.is_some_and(|deadline| deadline <= now);
+            if due {
+                *deadline = None;
+                // What changes from here on rings the bell again.
+                unflushed.is_noted.store(false, Ordering::Release);
+            }
+            due
+        };
+        if is_due(&mut self.flush) {
+            unflushed.bytes.store(0, Ordering::Release);
+            for partition in manager.online() {
+                manager.flush(partition).await;
+            }
+            manager
+                .checkpoint(CheckpointWriter::write_recovery_points)
+                .await;
+        }
+        if is_due(&mut self.high_watermarks) {
+            manager
+                .checkpoint(CheckpointWriter::write_high_watermarks)
+                .await;
+        }
+        if is_due(&mut self.log_starts) {
+            manager.checkpoint(CheckpointWriter::write_log_starts).await;
+        }
+    }
+}
+
+impl PartialEq for Due {
+    fn eq(&self, other: &Self) -> bool {
+        self.at == other.at
+    }
+}
+
+impl Eq for Due {}
+
+impl PartialOrd for Due {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Due {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.at.cmp(&other.at)
+    }
+}
