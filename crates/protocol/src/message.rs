@@ -81,6 +81,7 @@ pub trait Message: Wire + Default {
 /// - `= VALUE` is the default, where it is not zero, empty or null.
 /// - `in RANGE`, `null in RANGE` are ranges of versions, open ends allowed.
 /// - `tag NUMBER in RANGE` moves the field into the tagged block. Tags are declared in rising order.
+#[macro_export]
 macro_rules! message {
     ($(
         $(#[$meta:meta])*
@@ -108,7 +109,7 @@ macro_rules! message {
 
         impl Default for $name {
             fn default() -> Self {
-                Self { $( $field: message!(@default $($default)?), )* }
+                Self { $( $field: $crate::message!(@default $($default)?), )* }
             }
         }
 
@@ -119,7 +120,7 @@ macro_rules! message {
                 format: $crate::Format,
             ) -> Result<Self, $crate::DecodeError> {
                 let mut message = Self::default();
-                $( message!(@unless_tagged [$($tag)?] {
+                $( $crate::message!(@unless_tagged [$($tag)?] {
                     $(if ($versions).contains(&format.version))? {
                         message.$field = $crate::Wire::decode(decoder, format)?;
                         $(if message.$field.is_null() && !($nullable).contains(&format.version) {
@@ -145,7 +146,7 @@ macro_rules! message {
                 encoder: &mut $crate::Encoder,
                 format: $crate::Format,
             ) -> Result<(), $crate::EncodeError> {
-                $( message!(@unless_tagged [$($tag)?] {
+                $( $crate::message!(@unless_tagged [$($tag)?] {
                     $(if ($versions).contains(&format.version))? {
                         $(if self.$field.is_null() && !($nullable).contains(&format.version) {
                             let (field, version) = (stringify!($field), format.version);
@@ -172,8 +173,11 @@ macro_rules! message {
             fn sample(source: &mut $crate::primitives::SampleSource, format: $crate::Format) -> Self {
                 let mut message = Self::default();
                 $(
-                    $(if ($versions).contains(&format.version))? $(if ($tagged).contains(&format.version))? {
-                        message.$field = $crate::primitives::Sample::sample(source, format);
+                    $(if ($versions).contains(&format.version))?
+                    $(if ($tagged).contains(&format.version))? {
+                        if source.below(4) != 0 {
+                            message.$field = $crate::primitives::Sample::sample(source, format);
+                        }
                         $(while $crate::Wire::is_null(&message.$field)
                             && !($nullable).contains(&format.version)
                         {
@@ -192,7 +196,7 @@ macro_rules! message {
                     $crate::VersionRange { min: $min, max: $max };
 
                 fn flexible(version: i16) -> bool {
-                    message!(@flexible version $($flexible)?)
+                    $crate::message!(@flexible version $($flexible)?)
                 }
             }
         )?
