@@ -6,10 +6,7 @@
 use odradek_protocol::{
     ApiKey, ErrorCode, VersionRange,
     api_key::PRODUCE_ADVERTISED_VERSION_MIN,
-    messages::api_versions::{
-        ApiVersion, ApiVersionsRequest, ApiVersionsResponse, FinalizedFeatureKey,
-        SupportedFeatureKey,
-    },
+    messages::api_versions::{ApiVersion, ApiVersionsRequest, ApiVersionsResponse},
 };
 
 use super::context::RequestContext;
@@ -28,10 +25,6 @@ const SERVED: [ApiKey; 11] = [
     ApiKey::DescribeConfigs,
     ApiKey::DescribeCluster,
 ];
-
-/// The first version that can tell of a feature whose lowest level is 0 (KIP-1022): the clients of
-/// earlier ones refuse such an answer as a whole.
-const FEATURE_LEVEL_ZERO_FROM: i16 = 4;
 
 /// Whether a request of this API and version is served.
 pub(super) fn is_served(key: ApiKey, version: i16) -> bool {

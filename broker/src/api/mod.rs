@@ -115,6 +115,13 @@ pub(crate) fn start(
                 reply.with_ranges(&response, ranges)
             })
         }
+        ApiKey::Fetch => {
+            let body = request.decode_body()?;
+            Box::pin(async move {
+                let (response, ranges) = fetch::handle(&ctx, body).await;
+                reply.with_ranges(&response, ranges)
+            })
+        }
         // `Request::parse` lets nothing else through.
         _ => {
             return Err(CloseConnection::VersionNotServed {
