@@ -4,9 +4,8 @@
 //! - No declared size is believed: output is limited by [`DECOMPRESSED_BYTES_MAX`], and a buffer
 //!   never gets larger than what its compressed bytes can really expand to.
 //! - Output goes to one scratch buffer per thread, reused, of at most [`SCRATCH_BYTES`].
-//! - What needs more than that (raw snappy, lz4 blocks over 1 MiB, zstd windows over
-//!   [`ZSTD_CONTEXT_BYTES`]) takes a lock that one batch of the process holds at a time, and the
-//!   memory goes back when the batch is done.
+//! - What cannot do with that (snappy blocks and lz4 blocks over 1 MiB, zstd batches over 1 MiB)
+//!   uses [`LARGE_MEMORY`], which one batch of the process has at a time.
 //!
 //! A stream has to end exactly where its format says: a missing end mark or bytes after it are
 //! errors, because consumers would stumble over them for as long as the batch is kept.
@@ -15,6 +14,7 @@ use std::cell::RefCell;
 use std::io::Read;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use ::zstd::zstd_safe::DCtx;
 use bytes::Bytes;
 use flate2::bufread::MultiGzDecoder;
 
@@ -28,15 +28,20 @@ use super::zstd::ZstdDecoder;
 pub const DECOMPRESSED_BYTES_MAX: u64 = 256 << 20;
 
 /// What each thread that decompresses may keep for its output.
-const SCRATCH_BYTES: usize = 1 << 20;
+pub(super) const SCRATCH_BYTES: usize = 1 << 20;
 /// Output space for the codecs that can stop anywhere.
 const CHUNK_BYTES: usize = 64 << 10;
-/// What each thread that decompresses zstd may keep as its context: enough for the 2 MiB window
-/// of level 3, the default everywhere.
-pub(super) const ZSTD_CONTEXT_BYTES: usize = 4 << 20;
+/// Above what allocators keep for later: memory for a large block is given back at once. Pages
+/// that are not written to cost nothing.
+const LARGE_BLOCK_RESERVE_BYTES: usize = 33 << 20;
 
-/// Held while one batch uses more memory than its thread's scratch.
-static LARGE_MEMORY: Mutex<()> = Mutex::new(());
+/// Held by the one batch that uses more memory than its thread's scratch.
+static LARGE_MEMORY: Mutex<LargeMemory> = Mutex::new(LargeMemory { zstd: None });
+
+/// What the process keeps between such batches, up to 9 MiB.
+pub(super) struct LargeMemory {
+    pub(super) zstd: Option<DCtx<'static>>,
+}
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
@@ -108,29 +113,34 @@ pub(crate) fn with_stream<T>(
 ) -> T {
     SCRATCH.with_borrow_mut(|scratch| {
         let Scratch { output, zstd } = scratch;
-        let result = {
-            let decoder = match codec {
-                Compression::None => Decoder::None(input),
-                Compression::Gzip => Decoder::Gzip(MultiGzDecoder::new(input)),
-                Compression::Snappy => Decoder::Snappy(SnappyDecoder::new(input)),
-                Compression::Lz4 => Decoder::Lz4(Lz4Decoder::new(input)),
-                Compression::Zstd => Decoder::Zstd(ZstdDecoder::new(input, zstd)),
-            };
-            let output = OutputBuffer {
-                bytes: output,
-                large_memory: None,
-            };
-            read(&mut DecompressedStream {
-                codec,
-                decoder,
-                output,
-                start: 0,
-                end: 0,
-                total: 0,
-                limit,
-            })
+        let decoder = match codec {
+            Compression::None => Decoder::None(input),
+            Compression::Gzip => Decoder::Gzip(MultiGzDecoder::new(input)),
+            Compression::Snappy => Decoder::Snappy(SnappyDecoder::new(input)),
+            Compression::Lz4 => Decoder::Lz4(Lz4Decoder::new(input)),
+            Compression::Zstd => Decoder::Zstd(ZstdDecoder::new(input, zstd)),
         };
-        scratch.give_back();
+        let output = OutputBuffer {
+            bytes: output,
+            large_memory: None,
+        };
+        let mut stream = DecompressedStream {
+            codec,
+            decoder,
+            output,
+            start: 0,
+            end: 0,
+            total: 0,
+            limit,
+        };
+        let result = read(&mut stream);
+        // The lock goes last: the memory it stands for has to be free by then.
+        let large_memory = stream.output.large_memory.take();
+        drop(stream);
+        if SCRATCH_BYTES < scratch.output.len() {
+            scratch.output = Vec::new();
+        }
+        drop(large_memory);
         result
     })
 }
@@ -139,22 +149,7 @@ pub(crate) fn with_stream<T>(
 #[derive(Default)]
 struct Scratch {
     output: Vec<u8>,
-    zstd: Option<::zstd::zstd_safe::DCtx<'static>>,
-}
-
-impl Scratch {
-    fn give_back(&mut self) {
-        if self.output.len() > SCRATCH_BYTES {
-            self.output = Vec::new();
-        }
-        if self
-            .zstd
-            .as_ref()
-            .is_some_and(|context| context.sizeof() > ZSTD_CONTEXT_BYTES)
-        {
-            self.zstd = None;
-        }
-    }
+    zstd: Option<DCtx<'static>>,
 }
 
 /// Decompressed bytes, a chunk at a time.
@@ -229,35 +224,41 @@ impl DecompressedStream<'_> {
 /// Where decoders put their output: the thread's scratch, which grows as they need it.
 pub(super) struct OutputBuffer<'a> {
     bytes: &'a mut Vec<u8>,
-    large_memory: Option<MutexGuard<'static, ()>>,
+    large_memory: Option<MutexGuard<'static, LargeMemory>>,
 }
 
 impl OutputBuffer<'_> {
-    /// Space for `len` bytes at least.
+    /// Space of the usual size.
+    pub(super) fn chunk(&mut self) -> &mut [u8] {
+        self.space(CHUNK_BYTES)
+    }
+
+    /// Space for `len` bytes at least. What was there before is lost.
     pub(super) fn space(&mut self, len: usize) -> &mut [u8] {
         if self.bytes.len() < len {
+            let mut reserve = len;
             if SCRATCH_BYTES < len {
-                self.lock_large_memory();
+                self.large_memory.get_or_insert_with(lock_large_memory);
+                reserve = reserve.max(LARGE_BLOCK_RESERVE_BYTES);
             }
-            self.bytes.resize(len, 0);
+            *self.bytes = vec![0; reserve];
         }
         self.bytes
     }
 
-    /// Space of the usual size.
-    pub(super) fn chunk(&mut self) -> &mut [u8] {
-        let len = self.bytes.len().max(CHUNK_BYTES);
-        self.space(len)
+    /// Space of the usual size, and the large memory, held until this batch is done.
+    pub(super) fn chunk_and_large_memory(&mut self) -> (&mut [u8], &mut LargeMemory) {
+        self.chunk();
+        (
+            self.bytes,
+            self.large_memory.get_or_insert_with(lock_large_memory),
+        )
     }
+}
 
-    /// Waits until no other batch uses more than a thread's scratch; held until this one is done.
-    pub(super) fn lock_large_memory(&mut self) {
-        if self.large_memory.is_none() {
-            // The lock guards no data that a panic could have left half changed.
-            let guard = LARGE_MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
-            self.large_memory = Some(guard);
-        }
-    }
+fn lock_large_memory() -> MutexGuard<'static, LargeMemory> {
+    // A panic cannot leave it half changed: every user resets the context first.
+    LARGE_MEMORY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn read_gzip(

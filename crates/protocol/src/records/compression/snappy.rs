@@ -16,8 +16,13 @@ const XERIAL_HEADER_LEN: usize = 16;
 /// Decompressed size of the blocks that snappy-java writes.
 const XERIAL_BLOCK_BYTES: usize = 32 << 10;
 
-/// The best that a compressed byte can do: a copy of 64 bytes takes three.
-const EXPANSION_MAX: usize = 22;
+/// Below this, a block may expand as far as the format can: 22-fold.
+const BLOCK_BYTES_ALWAYS_ALLOWED: usize = 8 << 20;
+/// Above it, as far as data does. Blocks are decompressed in one piece, so that this is what
+/// bounds their memory; text takes a fifth to a third of its size.
+const EXPANSION_MAX: usize = 8;
+/// What the format can do at best: a copy of 64 bytes takes three.
+const EXPANSION_POSSIBLE: usize = 22;
 
 /// Decodes block after block.
 pub(super) struct SnappyDecoder<'a> {
@@ -44,16 +49,7 @@ impl<'a> SnappyDecoder<'a> {
         while let Some(block) = self.next_block()? {
             let len =
                 snap::raw::decompress_len(block).map_err(|error| malformed(error.to_string()))?;
-            if block.len().saturating_mul(EXPANSION_MAX) < len {
-                return Err(malformed("a block declares more than its bytes can hold"));
-            }
-            if DECOMPRESSED_BYTES_MAX < len as u64 {
-                let codec = Compression::Snappy;
-                return Err(DecompressError::TooLarge {
-                    codec,
-                    limit: DECOMPRESSED_BYTES_MAX,
-                });
-            }
+            check_declared(len, block.len())?;
             let count = self
                 .decoder
                 .decompress(block, output.space(len))
@@ -82,6 +78,24 @@ impl<'a> SnappyDecoder<'a> {
         self.rest = rest;
         Ok(Some(block))
     }
+}
+
+/// Decides whether to believe that `compressed` bytes expand to `len`.
+fn check_declared(len: usize, compressed: usize) -> Result<(), DecompressError> {
+    if compressed.saturating_mul(EXPANSION_POSSIBLE) < len {
+        return Err(malformed("a block declares more than its bytes can hold"));
+    }
+    let limit = compressed
+        .saturating_mul(EXPANSION_MAX)
+        .max(BLOCK_BYTES_ALWAYS_ALLOWED);
+    let limit = DECOMPRESSED_BYTES_MAX.min(limit as u64);
+    if limit < len as u64 {
+        return Err(DecompressError::TooLarge {
+            codec: Compression::Snappy,
+            limit,
+        });
+    }
+    Ok(())
 }
 
 fn malformed(reason: impl Into<String>) -> DecompressError {
