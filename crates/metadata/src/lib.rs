@@ -2,6 +2,7 @@
 //!
 //! # Layout, in the order a change flows
 //! - [`decide`]: request + image -> records, or a Kafka error with a sentence
+//! - [`records`]: the facts that are committed, and their bytes
 //! - [`image`]: the committed state as one immutable value that shares structure with the next
 //! - [`delta`]: what differs between two images
 //!
@@ -11,8 +12,10 @@
 pub mod decide;
 pub mod delta;
 pub mod image;
+pub mod records;
 
 pub use delta::{Delta, TopicChange};
 pub use image::{
-    BrokerImage, ConfigResource, Endpoint, MetadataImage, PartitionImage, ResourceKind, TopicImage,
+    ApplyError, BrokerImage, ConfigMap, ConfigResource, Endpoint, MetadataImage, PartitionImage,
+    ResourceKind, TopicImage,
 };

@@ -1,6 +1,40 @@
 //! Decisions: a request and an image become records, or an error code with a sentence.
 //!
 //! Everything here is pure. Nothing is applied: the caller commits the records and the image
-//! follows.
+//! follows. Randomness (topic ids) and the broker's configuration come in as parameters.
+//!
+//! - [`topic_name`]: which names are legal
+//! - [`create_topics`], [`delete_topics`]: topics come and go
+//! - `placement`: where the replicas of a new topic go
+//! - [`producer_ids`]: blocks of ids for idempotent producers
+//! - [`registration`]: a broker starts
 
+pub mod create_topics;
+pub mod delete_topics;
+mod placement;
+pub mod producer_ids;
+pub mod registration;
 pub mod topic_name;
+
+use odradek_protocol::ErrorCode;
+use thiserror::Error;
+
+/// Why a request, or one topic of it, is not carried out: what the client is told.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// Kafka's number.
+    pub code: ErrorCode,
+    /// A sentence for a person.
+    pub message: String,
+}
+
+impl Refusal {
+    /// A refusal with that sentence.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+        }
+    }
+}

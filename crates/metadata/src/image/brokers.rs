@@ -15,6 +15,8 @@ pub struct BrokerImage {
     pub broker_epoch: u64,
     /// One per listener, in the order of `advertised.listeners`.
     pub endpoints: Vec<Endpoint>,
+    /// Ids of its log directories (KIP-858).
+    pub directories: Vec<Uuid>,
     /// `broker.rack`.
     pub rack: Option<Arc<str>>,
     /// A fenced broker is known but leads nothing and is not offered to clients.

@@ -13,6 +13,25 @@ pub enum ResourceKind {
     Broker,
 }
 
+impl ResourceKind {
+    /// Kafka's number for it, on the wire and in records.
+    pub const fn code(self) -> i8 {
+        match self {
+            Self::Topic => 2,
+            Self::Broker => 4,
+        }
+    }
+
+    /// The kind with that number.
+    pub const fn from_code(code: i8) -> Option<Self> {
+        match code {
+            2 => Some(Self::Topic),
+            4 => Some(Self::Broker),
+            _ => None,
+        }
+    }
+}
+
 /// One resource that can carry configs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConfigResource {

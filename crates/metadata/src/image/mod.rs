@@ -10,6 +10,7 @@
 //!
 //! Deliberately absent: how a change is decided (`decide`), how records become bytes (`records`).
 
+mod apply;
 mod brokers;
 mod configs;
 mod topics;
@@ -19,6 +20,8 @@ use std::sync::Arc;
 use imbl::OrdMap;
 use uuid::Uuid;
 
+pub use apply::ApplyError;
+pub(crate) use apply::config_record;
 pub use brokers::{BrokerImage, Endpoint};
 pub use configs::{ConfigMap, ConfigResource, ConfigsImage, ResourceKind};
 pub use topics::{PartitionImage, TopicImage, TopicsImage};
@@ -26,7 +29,8 @@ pub use topics::{PartitionImage, TopicImage, TopicsImage};
 /// A consistent view of the whole cluster's metadata, as of one log position.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct MetadataImage {
-    /// Index of the last entry of the metadata log that this image contains; 0 before the first.
+    /// Index of the last entry of the metadata log that this image contains; 0 before the first,
+    /// because entry 0 is never one with records.
     pub applied_index: u64,
     /// Epoch of the controller that wrote that entry; Kafka's controller epoch.
     pub applied_epoch: u64,
