@@ -160,7 +160,7 @@ error_codes! {
     103 InconsistentTopicId (retry): "the topic id is not the one of the log";
     104 InconsistentClusterId: "the cluster id is not ours";
     105 TransactionalIdNotFound: "the transactional id does not exist";
-    106 FetchSessionTopicIdError (retry): "the fetch session began with other knowledge of topic ids";
+    106 FetchSessionTopicIdError (retry): "the fetch session began without topic ids, or with them";
     107 IneligibleReplica: "the replica may not join the in-sync replicas";
     108 NewLeaderElected: "the update has elected a new leader";
     109 OffsetMovedToTieredStorage: "the offset has moved to tiered storage";

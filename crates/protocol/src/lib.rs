@@ -7,7 +7,7 @@
 //! - [`primitives`]: numbers, strings, arrays, tagged fields
 //! - [`header`]: which API, which version, whose request
 //! - [`api_key`]: the APIs and versions we speak
-//! - [`messages`]: one file per API, declared with the `message!` macro of [`message`]
+//! - [`messages`]: one file per API, declared with the macro of [`mod@message`]
 //! - [`error_code`]: the numbered errors inside responses
 //! - [`records`]: record batches, the unit of produce, storage, replication and fetch
 //!

@@ -8,7 +8,7 @@
 //! - Fields are on the wire in the order of declaration.
 //! - A field that the version at hand lacks is left at its default when reading and left out when
 //!   writing. A handler therefore fills in everything it knows, and the version decides.
-//! - A tagged field is written only if it differs from its default. Tags we do not know are skipped.
+//! - A tagged field is written only if it differs from its default. Unknown tags are skipped.
 
 use crate::ApiKey;
 use crate::primitives::{DecodeError, Decoder, EncodeError, Encoder, Format, VersionRange, Wire};
@@ -28,13 +28,11 @@ pub trait Message: Wire + Default {
         if !Self::VERSIONS.contains(version) {
             return Err(DecodeError::UnsupportedVersion { version });
         }
-        Wire::decode(
-            decoder,
-            Format {
-                version,
-                flexible: Self::flexible(version),
-            },
-        )
+        let format = Format {
+            version,
+            flexible: Self::flexible(version),
+        };
+        Wire::decode(decoder, format)
     }
 
     /// Writes the body of a message in `version`.
@@ -42,14 +40,11 @@ pub trait Message: Wire + Default {
         if !Self::VERSIONS.contains(version) {
             return Err(EncodeError::UnsupportedVersion { version });
         }
-        Wire::encode(
-            self,
-            encoder,
-            Format {
-                version,
-                flexible: Self::flexible(version),
-            },
-        )
+        let format = Format {
+            version,
+            flexible: Self::flexible(version),
+        };
+        Wire::encode(self, encoder, format)
     }
 }
 
@@ -80,7 +75,10 @@ pub trait Message: Wire + Default {
 /// - `flexible MIN..` names the first flexible version; without it no version is flexible.
 /// - `= VALUE` is the default, where it is not zero, empty or null.
 /// - `in RANGE`, `null in RANGE` are ranges of versions, open ends allowed.
-/// - `tag NUMBER in RANGE` moves the field into the tagged block. Tags are declared in rising order.
+/// - `tag NUMBER in RANGE` moves the field into the tagged block. Declare tags in rising order.
+///
+/// A crate that uses the macro for records of its own needs a feature `test-util` that enables the
+/// one here.
 #[macro_export]
 macro_rules! message {
     ($(
@@ -170,7 +168,10 @@ macro_rules! message {
 
         #[cfg(feature = "test-util")]
         impl $crate::primitives::Sample for $name {
-            fn sample(source: &mut $crate::primitives::SampleSource, format: $crate::Format) -> Self {
+            fn sample(
+                source: &mut $crate::primitives::SampleSource,
+                format: $crate::Format,
+            ) -> Self {
                 let mut message = Self::default();
                 $(
                     $(if ($versions).contains(&format.version))?

@@ -2,9 +2,9 @@
 //!
 //! Resource types: 2 topic, 4 broker, 8 broker logger, 16 client metrics, 32 group.
 //!
-//! Sources of a value: 1 set for the topic, 2 set for this broker at run time, 3 set for all brokers
-//! at run time, 4 from the broker's configuration file, 5 default, 6 broker logger, 7 client
-//! metrics, 8 group; -1 and 0 unknown.
+//! Sources of a value: 1 set for the topic, 2 set for this broker at run time, 3 set for all
+//! brokers at run time, 4 from the broker's configuration file, 5 default, 6 broker logger,
+//! 7 client metrics, 8 group; -1 and 0 unknown.
 //!
 //! Types of a value: 1 boolean, 2 string, 3 int, 4 short, 5 long, 6 double, 7 list, 8 class,
 //! 9 password; 0 unknown.

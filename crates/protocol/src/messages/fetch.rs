@@ -12,8 +12,12 @@ use uuid::Uuid;
 message! {
     /// What to read, and how long to wait for it.
     pub struct FetchRequest for Fetch, versions 4..=17, flexible 12.. {
+        /// The cluster that the client believes it talks to, or null. Used between controllers.
+        pub cluster_id: Option<String>, tag 0 in 12..;
         /// The broker id of a follower, or -1 from a consumer. Replaced by `replica_state`.
         pub replica_id: i32 = -1, in ..=14;
+        /// Which follower is asking (KIP-903).
+        pub replica_state: ReplicaState, tag 1 in 15..;
         /// How long to wait for `min_bytes`, in milliseconds.
         pub max_wait_ms: i32;
         /// How many bytes of records are worth an answer before that.
@@ -34,10 +38,6 @@ message! {
         pub forgotten_topics_data: Vec<ForgottenTopic>, in 7..;
         /// The consumer's rack, so that a replica nearby can be suggested (KIP-392).
         pub rack_id: String, in 11..;
-        /// The cluster that the client believes it talks to, or null. Used between controllers.
-        pub cluster_id: Option<String>, tag 0 in 12..;
-        /// Which follower is asking (KIP-903).
-        pub replica_state: ReplicaState, tag 1 in 15..;
     }
 
     /// The follower that sent a request.

@@ -3,7 +3,7 @@
 //! The input is hostile until proven otherwise, so three rules hold for any bytes:
 //! - a read beyond the end is an error, never a panic;
 //! - a length or count larger than what remains is refused before anything is reserved for it;
-//! - the memory taken by decoded array elements stays below a small multiple of the frame
+//! - the memory reserved for array elements stays below a small multiple of the frame
 //!   ([`Decoder::ELEMENT_BYTES_PER_FRAME_BYTE`]), however cheap an element is on the wire.
 //!
 //! Byte fields are slices of the frame: nothing is copied, and a slice keeps the whole frame alive.
@@ -41,25 +41,11 @@ pub enum DecodeError {
         /// Where the integer starts.
         at: usize,
     },
-    /// A string is not UTF-8.
-    #[error("string at byte {at} is not valid UTF-8")]
-    InvalidUtf8 {
-        /// Where the string starts.
-        at: usize,
-    },
     /// Null where the API version requires a value.
     #[error("null at byte {at} where a value is required")]
     UnexpectedNull {
         /// Where the null ends.
         at: usize,
-    },
-    /// Tags of one structure must rise strictly (KIP-482).
-    #[error("tagged field {tag} at byte {at} is repeated or out of order")]
-    TagOutOfOrder {
-        /// Where the tag's value starts.
-        at: usize,
-        /// The offending tag.
-        tag: u32,
     },
     /// A value did not end where its enclosing frame or tagged field does.
     #[error("{remaining} bytes left over at byte {at}")]
@@ -90,16 +76,16 @@ pub struct Decoder<'a> {
     position: usize,
     /// Reads stop here: the end of the frame, or of the tagged field being read.
     end: usize,
-    /// How many more bytes of array elements may be built; see [`Self::charge`].
+    /// How many more bytes of memory may be reserved for array elements.
     element_bytes_left: usize,
 }
 
 impl<'a> Decoder<'a> {
-    /// Decoded array elements may take this many bytes of memory for each byte of the frame.
+    /// Array elements may take this many bytes of memory for each byte of the frame.
     ///
-    /// Real requests stay below 5; an array of empty strings would reach 24.
+    /// Real requests with short names come to 6; an array of empty strings would reach 24.
     pub const ELEMENT_BYTES_PER_FRAME_BYTE: usize = 8;
-    /// Decoded array elements may take this much memory however small the frame.
+    /// Array elements may take this many bytes of memory however small the frame.
     pub const ELEMENT_BYTES_MIN: usize = 16 * 1024;
 
     /// Starts at the front of `frame`.
@@ -126,6 +112,8 @@ impl<'a> Decoder<'a> {
     }
 
     /// Fails unless everything was read.
+    ///
+    /// Not for requests: Kafka ignores what follows a request's body, and so should a broker.
     pub fn expect_end(&self) -> Result<(), DecodeError> {
         match self.remaining() {
             0 => Ok(()),
@@ -202,6 +190,8 @@ impl<'a> Decoder<'a> {
     }
 
     /// Reads a string, or `None` for null.
+    ///
+    /// Bytes that are not UTF-8 become U+FFFD, as in Kafka: client ids come in any encoding.
     pub fn read_nullable_string(&mut self, format: Format) -> Result<Option<String>, DecodeError> {
         let at = self.position;
         let length = if format.flexible {
@@ -215,11 +205,9 @@ impl<'a> Decoder<'a> {
         if len > STRING_LEN_MAX {
             return Err(DecodeError::InvalidLength { at, length });
         }
-        let start = self.position;
-        match std::str::from_utf8(self.read_slice(len)?) {
-            Ok(text) => Ok(Some(text.to_owned())),
-            Err(_) => Err(DecodeError::InvalidUtf8 { at: start }),
-        }
+        Ok(Some(
+            String::from_utf8_lossy(self.read_slice(len)?).into_owned(),
+        ))
     }
 
     /// Reads a byte field as a slice of the frame, or `None` for null.
@@ -239,10 +227,11 @@ impl<'a> Decoder<'a> {
         let Some(count) = self.read_length(format)? else {
             return Ok(None);
         };
-        let element_len = size_of::<T>().max(1);
-        let mut elements = Vec::with_capacity(count.min(self.remaining() / element_len));
+        let mut elements = Vec::new();
         for _ in 0..count {
-            self.charge(element_len)?;
+            if elements.len() == elements.capacity() {
+                self.reserve(&mut elements, count)?;
+            }
             elements.push(T::decode(self, format)?);
         }
         Ok(Some(elements))
@@ -251,7 +240,8 @@ impl<'a> Decoder<'a> {
     /// Reads the tagged fields that end a flexible structure.
     ///
     /// `known` reads the value of a tag it knows and returns true; for any other tag it returns
-    /// false without reading, and the value is skipped.
+    /// false without reading, and the value is skipped. Tags should rise (KIP-482), but like Kafka
+    /// we accept them in any order, and of a repeated tag the last one counts.
     pub fn read_tagged_fields(
         &mut self,
         mut known: impl FnMut(&mut Self, u32) -> Result<bool, DecodeError>,
@@ -265,15 +255,10 @@ impl<'a> Decoder<'a> {
                 length: i64::from(count),
             });
         }
-        let mut previous = None;
         for _ in 0..count {
             let tag = self.read_unsigned_varint()?;
             let size = self.read_unsigned_varint()? as usize;
             let start = self.position;
-            if previous.is_some_and(|previous| tag <= previous) {
-                return Err(DecodeError::TagOutOfOrder { at: start, tag });
-            }
-            previous = Some(tag);
             if size > self.remaining() {
                 return Err(DecodeError::Truncated {
                     at: start,
@@ -314,18 +299,26 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// Accounts for `len` bytes of a decoded array, so that a frame of many tiny elements cannot
-    /// grow into hundreds of times its size in memory.
-    fn charge(&mut self, len: usize) -> Result<(), DecodeError> {
-        match self.element_bytes_left.checked_sub(len) {
-            Some(left) => {
-                self.element_bytes_left = left;
-                Ok(())
+    /// Makes room for more of the `count` elements of an array.
+    ///
+    /// First for as many as the rest of the frame could hold if an element were no smaller there
+    /// than in memory, then for twice as many as have turned up. Whatever is reserved is charged,
+    /// so that a frame of many tiny elements cannot grow into a hundred times its size.
+    fn reserve<T>(&mut self, elements: &mut Vec<T>, count: usize) -> Result<(), DecodeError> {
+        let element_len = size_of::<T>().max(1);
+        let wanted = (self.remaining() / element_len).max(elements.len()).max(4);
+        let additional = wanted.min(count - elements.len());
+        let charge = additional.saturating_mul(element_len);
+        match self.element_bytes_left.checked_sub(charge) {
+            Some(left) => self.element_bytes_left = left,
+            None => {
+                return Err(DecodeError::TooManyElements {
+                    frame_len: self.frame.len(),
+                });
             }
-            None => Err(DecodeError::TooManyElements {
-                frame_len: self.frame.len(),
-            }),
         }
+        elements.reserve_exact(additional);
+        Ok(())
     }
 
     /// Moves past `len` bytes and returns where they start, unless fewer remain.

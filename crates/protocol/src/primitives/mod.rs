@@ -28,7 +28,7 @@ pub use records::Records;
 pub use sample::{Sample, SampleSource};
 pub use wire::Wire;
 
-/// How a structure is laid out: the API version it belongs to, and whether that version is flexible.
+/// How a structure is laid out: the API version it belongs to, and whether that is flexible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Format {
     /// The version named in the request header; decides which fields are there.

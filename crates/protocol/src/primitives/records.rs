@@ -52,3 +52,46 @@ impl Wire for Records {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const FORMATS: [Format; 2] = [
+        Format {
+            version: 4,
+            flexible: false,
+        },
+        Format {
+            version: 12,
+            flexible: true,
+        },
+    ];
+
+    #[test]
+    fn no_records_are_written_as_empty_and_never_as_null() {
+        for format in FORMATS {
+            for records in [
+                Records::Empty,
+                Records::Gap(0),
+                Records::Inline(Bytes::new()),
+            ] {
+                let mut encoder = Encoder::new();
+                records.encode(&mut encoder, format).unwrap();
+                let expected: &[u8] = if format.flexible { &[1] } else { &[0, 0, 0, 0] };
+                assert_eq!((encoder.buffer(), encoder.gaps().len()), (expected, 0));
+            }
+        }
+    }
+
+    #[test]
+    fn null_records_are_read_as_empty() {
+        let [classic, flexible] = FORMATS;
+        for (bytes, format) in [(&[255u8; 4][..], classic), (&[0], flexible)] {
+            let frame = Bytes::copy_from_slice(bytes);
+            let records = Records::decode(&mut Decoder::new(&frame), format).unwrap();
+            assert_eq!(records, Records::Empty);
+        }
+    }
+}

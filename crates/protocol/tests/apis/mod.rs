@@ -1,0 +1,32 @@
+//! Every API with its request and response, for the tests that go through all of them.
+
+/// Hands the table to the macro named: `module Key: Request, Response;` for each API.
+macro_rules! for_each_api {
+    ($callback:ident) => {
+        $callback! {
+            produce Produce: ProduceRequest, ProduceResponse;
+            fetch Fetch: FetchRequest, FetchResponse;
+            list_offsets ListOffsets: ListOffsetsRequest, ListOffsetsResponse;
+            metadata Metadata: MetadataRequest, MetadataResponse;
+            offset_commit OffsetCommit: OffsetCommitRequest, OffsetCommitResponse;
+            offset_fetch OffsetFetch: OffsetFetchRequest, OffsetFetchResponse;
+            find_coordinator FindCoordinator: FindCoordinatorRequest, FindCoordinatorResponse;
+            join_group JoinGroup: JoinGroupRequest, JoinGroupResponse;
+            heartbeat Heartbeat: HeartbeatRequest, HeartbeatResponse;
+            leave_group LeaveGroup: LeaveGroupRequest, LeaveGroupResponse;
+            sync_group SyncGroup: SyncGroupRequest, SyncGroupResponse;
+            describe_groups DescribeGroups: DescribeGroupsRequest, DescribeGroupsResponse;
+            list_groups ListGroups: ListGroupsRequest, ListGroupsResponse;
+            api_versions ApiVersions: ApiVersionsRequest, ApiVersionsResponse;
+            create_topics CreateTopics: CreateTopicsRequest, CreateTopicsResponse;
+            delete_topics DeleteTopics: DeleteTopicsRequest, DeleteTopicsResponse;
+            init_producer_id InitProducerId: InitProducerIdRequest, InitProducerIdResponse;
+            offset_for_leader_epoch OffsetForLeaderEpoch:
+                OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse;
+            describe_configs DescribeConfigs: DescribeConfigsRequest, DescribeConfigsResponse;
+            delete_groups DeleteGroups: DeleteGroupsRequest, DeleteGroupsResponse;
+            offset_delete OffsetDelete: OffsetDeleteRequest, OffsetDeleteResponse;
+            describe_cluster DescribeCluster: DescribeClusterRequest, DescribeClusterResponse;
+        }
+    };
+}
