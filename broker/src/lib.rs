@@ -11,6 +11,7 @@
 //! and beside the path:
 //!
 //! - [`clock`]: the time of day.
+//! - [`error_chain`]: an error and its causes in one line.
 //! - [`config`]: `server.properties` and flags, checked and typed.
 //! - [`telemetry`]: metrics, log lines, health, the admin port.
 
@@ -18,6 +19,7 @@ mod api;
 mod clock;
 pub mod config;
 mod disk;
+mod error_chain;
 mod fetch;
 mod metadata;
 mod network;

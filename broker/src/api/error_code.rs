@@ -12,6 +12,11 @@ use odradek_storage::{
 
 use crate::replica::{AppendError, PartitionError};
 
+/// What every request that wants a transaction is told until there are any: of the codes that all
+/// clients take as fatal at once, the one that is about the transactional id.
+pub(crate) const TRANSACTIONS_NOT_SUPPORTED: ErrorCode =
+    ErrorCode::TransactionalIdAuthorizationFailed;
+
 /// Why a partition cannot be served.
 pub(crate) fn of_partition(error: PartitionError) -> ErrorCode {
     match error {
@@ -43,18 +48,22 @@ pub(crate) fn of_read(error: &ReadError) -> ErrorCode {
 fn of_log_append(error: &LogAppendError) -> ErrorCode {
     match error {
         LogAppendError::MalformedBatch(error) => of_batch(error),
-        LogAppendError::NotOneBatch { .. }
-        | LogAppendError::InvalidRecord(_)
-        | LogAppendError::InvalidHeader { .. } => ErrorCode::InvalidRecord,
-        LogAppendError::InvalidTimestamp { .. } => ErrorCode::InvalidTimestamp,
+        LogAppendError::NotOneBatch { .. } | LogAppendError::InvalidRecord(_) => {
+            ErrorCode::InvalidRecord
+        }
+        LogAppendError::InvalidTimestamp { .. } | LogAppendError::ClaimsLogAppendTime => {
+            ErrorCode::InvalidTimestamp
+        }
         LogAppendError::RecordTooLarge { .. } => ErrorCode::MessageTooLarge,
         LogAppendError::RecordListTooLarge { .. } => ErrorCode::RecordListTooLarge,
         LogAppendError::Sequence(error) => of_sequence(error),
-        LogAppendError::Transactional => ErrorCode::InvalidTxnState,
+        LogAppendError::Transactional => TRANSACTIONS_NOT_SUPPORTED,
         // Only a follower can meet it, and followers answer nobody.
         LogAppendError::OutOfOrderOffsets { .. } => ErrorCode::UnknownServerError,
         // Retriable: a full disk may have room again before the client gives up.
-        LogAppendError::NoSpace | LogAppendError::Offline => ErrorCode::KafkaStorageError,
+        LogAppendError::NoSpace | LogAppendError::Io(_) | LogAppendError::Offline => {
+            ErrorCode::KafkaStorageError
+        }
     }
 }
 

@@ -142,9 +142,8 @@ fn wait_max(request: &FetchRequest) -> Duration {
 }
 
 fn limits(ctx: &RequestContext, request: &FetchRequest) -> Limits {
-    let bytes_max = u32::try_from(request.max_bytes)
-        .unwrap_or(0)
-        .min(ctx.services.config.fetch.response_bytes_max);
+    let configured = ctx.services.config.fetch.response_bytes_max;
+    let bytes_max = u32::try_from(request.max_bytes.min(configured)).unwrap_or(0);
     Limits {
         bytes_min: u32::try_from(request.min_bytes).unwrap_or(0).min(bytes_max),
         bytes_max,

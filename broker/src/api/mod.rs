@@ -22,6 +22,10 @@ mod api_versions;
 pub(crate) mod context;
 pub(crate) mod error_code;
 mod fetch;
+mod init_producer_id;
+mod list_offsets;
+mod offset_for_leader_epoch;
+mod produce;
 mod request;
 
 use std::{pin::Pin, sync::Arc};
@@ -108,13 +112,18 @@ pub(crate) fn start(
             Box::pin(async move { reply.with(&api_versions::unsupported_version()) })
         }
         ApiKey::ApiVersions => answer!(api_versions::handle),
-        ApiKey::Fetch => {
-            let body = request.decode_body()?;
+        ApiKey::Produce => {
+            let answer = produce::start(&ctx, request.decode_body()?);
             Box::pin(async move {
-                let (response, ranges) = fetch::handle(&ctx, body).await;
-                reply.with_ranges(&response, ranges)
+                match answer.await? {
+                    Some(response) => reply.with(&response),
+                    None => Ok(None),
+                }
             })
         }
+        ApiKey::ListOffsets => answer!(list_offsets::handle),
+        ApiKey::OffsetForLeaderEpoch => answer!(offset_for_leader_epoch::handle),
+        ApiKey::InitProducerId => answer!(init_producer_id::handle),
         ApiKey::Fetch => {
             let body = request.decode_body()?;
             Box::pin(async move {

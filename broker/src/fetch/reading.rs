@@ -132,7 +132,7 @@ pub(crate) async fn read(
 }
 
 /// The error for a reader that believes in another leader epoch than ours (KIP-320).
-fn stale_epoch(partition: &Partition, believed: i32) -> Option<ErrorCode> {
+pub(crate) fn stale_epoch(partition: &Partition, believed: i32) -> Option<ErrorCode> {
     let current = partition.leader_epoch();
     if believed < 0 || believed == current {
         None

@@ -24,6 +24,7 @@ use super::{
     manager::Manager,
     partition::{Leadership, Partition, PartitionIdentity},
 };
+use crate::error_chain::ErrorChain;
 
 /// What the checkpoint files say, by partition.
 pub(super) type StoredByPartition = BTreeMap<TopicPartition, StoredOffsets>;
@@ -107,7 +108,9 @@ impl Manager {
             let deleted = manager.delete(&partition, slot);
             // What could not be renamed is set aside when the name is used again, or at the start.
             deleted
-                .inspect_err(|error| tracing::error!(%partition, %error, "delete log"))
+                .inspect_err(
+                    |error| tracing::error!(%partition, error = %ErrorChain(error), "delete log"),
+                )
                 .ok()
                 .flatten()
         })
@@ -203,7 +206,7 @@ impl Manager {
                 stored.high_watermark,
             )),
             Err(error) => {
-                let reason = with_sources(&error);
+                let reason = ErrorChain(&error).to_string();
                 tracing::error!(partition = %identity, reason, "partition is offline");
                 Slot::Offline(Arc::new(OfflinePartition {
                     reason,
@@ -228,7 +231,7 @@ impl Manager {
             updating.push(self.services.pool.submit(move || {
                 partition.update_config(config);
                 if let Err(error) = partition.update_leadership(leadership) {
-                    tracing::error!(partition = %partition.identity(), %error, "lead partition");
+                    tracing::error!(partition = %partition.identity(), error = %ErrorChain(&error), "lead partition");
                 }
             }));
         }
@@ -261,10 +264,4 @@ impl Manager {
             min_insync_replicas: self.config.topic_defaults.min_insync_replicas(&overrides),
         }
     }
-}
-
-/// An error and what caused it, in one line.
-fn with_sources(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -72,7 +72,7 @@ pub(super) enum DeleteLogError {
 /// A directory could not be renamed.
 #[derive(Debug, thiserror::Error)]
 #[error("rename {from} to {to}")]
-pub(super) struct SetAsideError {
+pub(crate) struct SetAsideError {
     from: String,
     to: String,
     source: std::io::Error,
@@ -165,7 +165,7 @@ pub(super) fn clean_up(
 
 /// Why the log directory could not be gone through.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum CleanUpError {
+pub(crate) enum CleanUpError {
     /// It cannot be listed.
     #[error(transparent)]
     List(#[from] LogDirError),

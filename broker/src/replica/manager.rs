@@ -36,6 +36,7 @@ use crate::{
     clock::Clock,
     config::{self, Config},
     disk::DiskPool,
+    error_chain::ErrorChain,
     metadata::publisher::ActedIndex,
 };
 
@@ -213,7 +214,7 @@ impl Manager {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => {
                     clean = false;
-                    tracing::error!(partition = %partition.identity(), %error, "close log");
+                    tracing::error!(partition = %partition.identity(), error = %ErrorChain(&error), "close log");
                 }
                 Err(_) => clean = false,
             }
@@ -228,7 +229,7 @@ impl Manager {
             Ok::<_, LogDirError>(())
         });
         if let Some(Err(error)) = marked.await {
-            tracing::error!(%error, "mark the clean stop");
+            tracing::error!(error = %ErrorChain(&error), "mark the clean stop");
         }
     }
 
@@ -275,7 +276,7 @@ impl Manager {
             .pool
             .submit(move || flushed.flush_in_background());
         if let Ok(Err(error)) = done.await {
-            tracing::error!(partition = %partition.identity(), %error, "background flush");
+            tracing::error!(partition = %partition.identity(), error = %ErrorChain(&error), "background flush");
         }
     }
 
@@ -286,7 +287,7 @@ impl Manager {
             Ok(Ok(Some(deletion))) => self.deletions.add(deletion),
             Ok(Ok(None)) | Err(_) => {}
             Ok(Err(error)) => {
-                tracing::error!(partition = %partition.identity(), %error, "apply retention");
+                tracing::error!(partition = %partition.identity(), error = %ErrorChain(&error), "apply retention");
             }
         }
     }
@@ -300,7 +301,7 @@ impl Manager {
             .submit(move || deletion.remove(&disk))
             .await
         {
-            tracing::error!(%error, "remove deleted files");
+            tracing::error!(error = %ErrorChain(&error), "remove deleted files");
         }
     }
 
@@ -315,7 +316,7 @@ impl Manager {
             })
             .await;
         if let Some(Err(error)) = written {
-            tracing::error!(%error, "write checkpoint");
+            tracing::error!(error = %ErrorChain(&error), "write checkpoint");
         }
     }
 

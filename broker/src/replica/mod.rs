@@ -26,7 +26,7 @@ mod manager;
 mod partition;
 mod watcher;
 
-pub(crate) use leader::{NotEnoughReplicas, RequiredAcks};
+pub(crate) use leader::RequiredAcks;
 pub(crate) use local_log::Logs;
 pub(crate) use manager::{LoadError, Manager, PartitionError};
 pub(crate) use partition::{AppendError, AppendReply, Partition};

@@ -42,7 +42,7 @@ use super::{
     leader::{Leader, NotEnoughReplicas, RequiredAcks},
     watcher::{Watcher, WatcherKey, Watchers},
 };
-use crate::{clock::Clock, disk::DiskPool};
+use crate::{clock::Clock, disk::DiskPool, error_chain::ErrorChain};
 
 /// The most record bytes that one drain appends before other partitions get their turn.
 const GROUP_BYTES_MAX: usize = 8 << 20;
@@ -337,7 +337,7 @@ impl Partition {
         if outcome.flush_required
             && let Err(error) = log.flush(now_ms)
         {
-            tracing::error!(partition = %self.identity, %error, "flush before acknowledgement");
+            tracing::error!(partition = %self.identity, error = %ErrorChain(&error), "flush before acknowledgement");
             // What was appended stays uncommitted: the directory is offline for good.
             return requests
                 .iter()
