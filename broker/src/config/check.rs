@@ -291,7 +291,7 @@ impl Settings {
     }
 
     /// A problem with the value of a key, at the place it was written.
-    pub(super) fn problem(&self, name: &str, what: String, remedy: &str) -> Problem {
+    pub(crate) fn problem(&self, name: &str, what: String, remedy: &str) -> Problem {
         Problem {
             place: place(self.origin(name), name),
             what,

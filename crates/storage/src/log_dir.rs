@@ -31,7 +31,8 @@ use uuid::Uuid;
 use crate::checkpoint::{self, CheckpointError, Offsets};
 use crate::disk::{self, Disk, EntryKind, FileLock, PageCacheIdentity};
 
-const LOCK_FILE: &str = ".lock";
+/// The name of the file that a process locks while it uses a log directory.
+pub const LOCK_FILE: &str = ".lock";
 const IDENTITY_FILE: &str = "meta.properties";
 const CLEAN_STOP_FILE: &str = ".kafka_cleanshutdown";
 const BOOT_IDENTITY_FILE: &str = ".boot-identity";
