@@ -2,6 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use odradek_protocol::{
+    Uuid,
+    messages::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse},
+};
 use odradek_tests::{broker::Broker, wait};
 use rdkafka::{
     ClientConfig, Message, Offset, TopicPartitionList,
@@ -10,6 +14,8 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer},
     producer::{FutureProducer, FutureRecord},
 };
+
+use crate::wire::Wire;
 
 /// A record as a test compares it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +69,20 @@ pub(crate) async fn delete_topic(broker: &Broker, name: &str) {
         .await
         .unwrap();
     assert_eq!(results, [Ok(name.to_owned())]);
+}
+
+/// The id of a topic.
+pub(crate) fn topic_id(wire: &mut Wire, name: &str) -> Uuid {
+    let topic = MetadataRequestTopic {
+        name: Some(name.to_owned()),
+        ..Default::default()
+    };
+    let request = MetadataRequest {
+        topics: Some(vec![topic]),
+        ..Default::default()
+    };
+    let answer: MetadataResponse = wire.call(12, &request);
+    answer.topics[0].topic_id
 }
 
 /// Sends records one after the other without waiting in between, then waits for all of them.

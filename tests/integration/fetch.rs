@@ -8,35 +8,19 @@ use std::{
 use bytes::Bytes;
 use odradek_protocol::{
     ErrorCode, Records, Uuid,
-    messages::{
-        fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic, PartitionData},
-        metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse},
-    },
+    messages::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic, PartitionData},
     records::{BatchBuilder, Batches, RecordBatch},
 };
 use odradek_tests::{broker::Broker, wait};
 
 use crate::{
-    client::{create_topic, delete_topic},
+    client::{create_topic, delete_topic, topic_id},
     produce_raw::produce,
     wire::Wire,
 };
 
 /// The newest version: topics by id, sessions.
 const VERSION: i16 = 17;
-
-fn topic_id(wire: &mut Wire, name: &str) -> Uuid {
-    let topic = MetadataRequestTopic {
-        name: Some(name.to_owned()),
-        ..Default::default()
-    };
-    let request = MetadataRequest {
-        topics: Some(vec![topic]),
-        ..Default::default()
-    };
-    let answer: MetadataResponse = wire.call(12, &request);
-    answer.topics[0].topic_id
-}
 
 fn asked(partition: i32, fetch_offset: i64) -> FetchPartition {
     FetchPartition {
