@@ -46,9 +46,16 @@ pub enum MalformedRecord {
         /// The delta found.
         delta: i64,
     },
-    /// The records cannot be decompressed up to this one's end.
+    /// The records cannot be decompressed up to this one's end. Boxed, because the results of
+    /// every field that is read are as large as this type.
     #[error(transparent)]
-    Decompress(#[from] DecompressError),
+    Decompress(Box<DecompressError>),
+}
+
+impl From<DecompressError> for MalformedRecord {
+    fn from(error: DecompressError) -> Self {
+        Self::Decompress(Box::new(error))
+    }
 }
 
 /// Where records are read from.
@@ -56,8 +63,14 @@ pub(super) trait Source {
     /// What is left of a key or value once it was read.
     type Field;
 
-    /// The next byte.
-    fn byte(&mut self) -> Result<u8, MalformedRecord>;
+    /// Bytes that can be read without waiting for more; empty at the end, and before a refill.
+    fn ahead(&self) -> &[u8];
+
+    /// Passes over `count` of the bytes ahead.
+    fn advance(&mut self, count: usize);
+
+    /// Gets more bytes once all ahead were passed; false at the end.
+    fn refill(&mut self) -> Result<bool, MalformedRecord>;
 
     /// The next `len` bytes.
     fn field(&mut self, len: usize) -> Result<Self::Field, MalformedRecord>;
@@ -65,32 +78,47 @@ pub(super) trait Source {
     /// How many bytes were read so far.
     fn consumed(&self) -> u64;
 
+    /// The next byte.
+    #[inline]
+    fn byte(&mut self) -> Result<u8, MalformedRecord> {
+        loop {
+            if let Some(&byte) = self.ahead().first() {
+                self.advance(1);
+                return Ok(byte);
+            }
+            if !self.refill()? {
+                return Err(MalformedRecord::Truncated);
+            }
+        }
+    }
+
     /// A signed number of up to 32 bits.
     #[inline]
     fn varint(&mut self) -> Result<i32, MalformedRecord> {
-        let first = self.byte()?;
-        if first < 0x80 {
-            return Ok(unzigzag(u64::from(first)) as i32);
-        }
-        let value = self.continue_varint(first)?;
-        let value = u32::try_from(value).map_err(|_| MalformedRecord::VarintTooLong)?;
-        Ok(unzigzag(u64::from(value)) as i32)
+        i32::try_from(self.varlong()?).map_err(|_| MalformedRecord::VarintTooLong)
     }
 
-    /// A signed number of up to 64 bits.
+    /// A signed number of up to 64 bits. Nearly all take one byte or two.
     #[inline]
     fn varlong(&mut self) -> Result<i64, MalformedRecord> {
-        let first = self.byte()?;
-        if first < 0x80 {
-            return Ok(unzigzag(u64::from(first)));
+        match *self.ahead() {
+            [first, ..] if first < 0x80 => {
+                self.advance(1);
+                Ok(unzigzag(first.into()))
+            }
+            [first, second, ..] if second < 0x80 => {
+                self.advance(2);
+                Ok(unzigzag(u64::from(first & 0x7f) | u64::from(second) << 7))
+            }
+            _ => self.long_varint().map(unzigzag),
         }
-        self.continue_varint(first).map(unzigzag)
     }
 
-    /// The rest of a varint whose first byte announced more.
-    fn continue_varint(&mut self, first: u8) -> Result<u64, MalformedRecord> {
-        let mut value = u64::from(first & 0x7f);
-        for shift in (7..u64::BITS).step_by(7) {
+    /// A number of any length, before the zigzag is undone.
+    #[inline(never)]
+    fn long_varint(&mut self) -> Result<u64, MalformedRecord> {
+        let mut value = 0;
+        for shift in (0..u64::BITS).step_by(7) {
             let byte = self.byte()?;
             let bits = u64::from(byte & 0x7f);
             if bits.leading_zeros() < shift {
@@ -133,10 +161,18 @@ impl<'a> Source for SliceSource<'a> {
     type Field = &'a [u8];
 
     #[inline]
-    fn byte(&mut self) -> Result<u8, MalformedRecord> {
-        let (&byte, rest) = self.rest.split_first().ok_or(MalformedRecord::Truncated)?;
-        self.rest = rest;
-        Ok(byte)
+    fn ahead(&self) -> &[u8] {
+        self.rest
+    }
+
+    #[inline]
+    fn advance(&mut self, count: usize) {
+        self.rest = self.rest.get(count..).unwrap_or_default();
+    }
+
+    #[inline]
+    fn refill(&mut self) -> Result<bool, MalformedRecord> {
+        Ok(false)
     }
 
     #[inline]
@@ -160,16 +196,17 @@ impl Source for DecompressedStream<'_> {
     type Field = ();
 
     #[inline]
-    fn byte(&mut self) -> Result<u8, MalformedRecord> {
-        loop {
-            if let Some(&byte) = self.unread().first() {
-                self.consume(1);
-                return Ok(byte);
-            }
-            if !self.refill()? {
-                return Err(MalformedRecord::Truncated);
-            }
-        }
+    fn ahead(&self) -> &[u8] {
+        self.unread()
+    }
+
+    #[inline]
+    fn advance(&mut self, count: usize) {
+        self.consume(count);
+    }
+
+    fn refill(&mut self) -> Result<bool, MalformedRecord> {
+        Ok(DecompressedStream::refill(self)?)
     }
 
     #[inline]
@@ -182,7 +219,7 @@ impl Source for DecompressedStream<'_> {
             if left == 0 {
                 return Ok(());
             }
-            if !self.refill()? {
+            if !Source::refill(self)? {
                 return Err(MalformedRecord::Truncated);
             }
         }
@@ -216,6 +253,7 @@ impl<F> RecordHead<F> {
 }
 
 /// Reads a record up to its headers.
+#[inline]
 pub(super) fn read_head<S: Source>(
     source: &mut S,
 ) -> Result<RecordHead<S::Field>, MalformedRecord> {
@@ -250,6 +288,7 @@ pub(super) fn read_head<S: Source>(
 }
 
 /// Reads the headers that follow `head`, up to the record's end.
+#[inline]
 pub(super) fn skip_headers<S: Source>(
     source: &mut S,
     head: &RecordHead<S::Field>,
