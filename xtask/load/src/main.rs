@@ -1,0 +1,60 @@
+//! Puts load on a broker through librdkafka, a client that is not ours, and prints what happened
+//! as one JSON object per line.
+//!
+//! - [`topics`]: creates topics.
+//! - [`produce`]: as many records as fast as possible.
+//! - [`consume`]: the same way back.
+//! - [`latency`]: time to acknowledgement at a fixed rate, by an open loop.
+//! - [`first_ack`]: when a broker that is being started acknowledges its first record.
+//! - [`flights`]: real records, keyed, and the proof that each arrived once and in order.
+#![expect(clippy::print_stdout, reason = "the report is this program's output")]
+
+mod client;
+mod consume;
+mod first_ack;
+mod flights;
+mod latency;
+mod produce;
+mod topics;
+
+use clap::{Parser, Subcommand};
+
+/// Load on a broker through librdkafka.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// The broker, as host:port.
+    #[arg(long)]
+    broker: String,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Creates topics and waits until every partition has a leader.
+    Topics(topics::Arguments),
+    /// Produces with acks=all as fast as possible.
+    Produce(produce::Arguments),
+    /// Consumes a topic from its beginning to its end.
+    Consume(consume::Arguments),
+    /// Measures the time to acknowledgement at a fixed rate.
+    Latency(latency::Arguments),
+    /// Waits for a broker to acknowledge one record.
+    FirstAck(first_ack::Arguments),
+    /// Produces flights from a CSV file, consumes them and compares.
+    Flights(flights::Arguments),
+}
+
+fn main() -> anyhow::Result<()> {
+    let Arguments { broker, command } = Arguments::parse();
+    let report = match command {
+        Command::Topics(arguments) => topics::run(&broker, &arguments)?,
+        Command::Produce(arguments) => produce::run(&broker, &arguments)?,
+        Command::Consume(arguments) => consume::run(&broker, &arguments)?,
+        Command::Latency(arguments) => latency::run(&broker, &arguments)?,
+        Command::FirstAck(arguments) => first_ack::run(&broker, &arguments)?,
+        Command::Flights(arguments) => flights::run(&broker, &arguments)?,
+    };
+    println!("{report}");
+    Ok(())
+}
