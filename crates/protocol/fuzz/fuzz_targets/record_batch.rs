@@ -1,0 +1,5 @@
+//! `checks::record_batch` for libFuzzer.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| odradek_protocol_fuzz::checks::record_batch(data));

@@ -1,0 +1,5 @@
+//! `checks::request_header` for libFuzzer.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| odradek_protocol_fuzz::checks::request_header(data));

@@ -1,0 +1,5 @@
+//! `checks::response_body` for libFuzzer.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| odradek_protocol_fuzz::checks::response_body(data));
