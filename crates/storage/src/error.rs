@@ -5,6 +5,7 @@
 use std::{
     io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use odradek_protocol::records::{BatchError, RecordError};
@@ -39,11 +40,12 @@ impl IoError {
 
     /// Whether the disk, or the quota on it, is full: the one failure that passes by itself.
     pub fn is_no_space(&self) -> bool {
-        matches!(
-            self.source.kind(),
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-        )
+        is_no_space(&self.source)
     }
+}
+
+fn is_no_space(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// Why one partition's part of a produce request was not appended. Nothing of it is in the log.
@@ -61,13 +63,10 @@ pub enum AppendError {
     /// A record breaks the rules of the format or of the topic.
     #[error("invalid record")]
     InvalidRecord(#[source] RecordError),
-    /// A header field has a value that a client may not send.
-    #[error("record batch header: {problem}")]
-    InvalidHeader {
-        /// What is wrong with it.
-        problem: &'static str,
-    },
-    /// A timestamp lies outside the topic's limits, or the client claims `LogAppendTime`.
+    /// The producer claims that the broker set the timestamps.
+    #[error("a producer may not use the timestamp type LogAppendTime")]
+    ClaimsLogAppendTime,
+    /// A timestamp lies outside the topic's limits.
     #[error("timestamp {timestamp} is not between {earliest} and {latest}")]
     InvalidTimestamp {
         /// The offending timestamp, in ms.
@@ -110,6 +109,9 @@ pub enum AppendError {
     /// The disk is full. The log is as it was before, and a retry may succeed.
     #[error("no space left on the disk")]
     NoSpace,
+    /// The file system refused before anything was written. The log is as it was before.
+    #[error("prepare the append")]
+    Io(#[source] Arc<IoError>),
     /// The log directory failed, now or earlier; nothing can be written to it any more.
     #[error("the log directory is offline")]
     Offline,
@@ -164,6 +166,18 @@ pub enum LogError {
     Offline,
 }
 
+impl LogError {
+    /// Whether the disk, or the quota on it, is full.
+    pub fn is_no_space(&self) -> bool {
+        match self {
+            Self::Io(error) | Self::Read(ReadError::Io(error)) => error.is_no_space(),
+            Self::LeaderEpochs(CheckpointError::Io { source, .. })
+            | Self::Producers(SnapshotError::Io { source, .. }) => is_no_space(source),
+            _ => false,
+        }
+    }
+}
+
 /// Why a log could not be opened. Only this partition is affected.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -185,7 +199,4 @@ pub enum OpenError {
     /// The leader epoch checkpoint cannot be read.
     #[error("load leader epochs")]
     LeaderEpochs(#[from] CheckpointError),
-    /// The rebuilt state cannot be written.
-    #[error("repair the log")]
-    Repair(#[from] LogError),
 }

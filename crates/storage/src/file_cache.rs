@@ -153,6 +153,12 @@ impl CachedFile {
         Ok(handle)
     }
 
+    /// The open file, if it is open at the moment. Never opens it, nor waits for one who does.
+    pub fn handle_if_open(&self) -> Option<Arc<dyn DiskFile>> {
+        self.used.store(true, Ordering::Relaxed);
+        self.state.try_lock()?.handle.clone()
+    }
+
     /// Where the file is.
     pub fn path(&self) -> PathBuf {
         self.state.lock().path.clone()

@@ -2,12 +2,14 @@
 //! Synchronous: every call may block, except those of [`read::LogView`] that say otherwise.
 //!
 //! In the order bytes flow:
-//! - [`append`]: what may enter a log, and as what
-//! - [`log`]: one partition's writer: append, roll, flush, truncate
-//! - [`read`]: the read side, shared: offsets to ranges of files
+//! - [`append`], `group`: what may enter a log, and as what; one write for a group of requests
+//! - [`log`]: one partition's writer, with `truncate` and [`retention`]
+//! - `segments`, `segment`, `segment_writer`, `preallocation`, `index`: the files it consists of
+//! - `state`: what writer, readers and flusher share
+//! - [`flush`]: from the page cache to the disk
+//! - [`read`], [`timestamps`]: offsets and times to ranges of files
 //! - [`positions`]: batch positions in memory, so that reading fresh records reads no file
-//! - [`recovery`]: opening a log after a clean stop or a crash
-//! - [`retention`]: which segments may go
+//! - [`recovery`], `scan`, `replay`: opening a log after a clean stop or a crash
 //! - [`leader_epoch`], [`producer_state`]: what a log knows of its leaders and its producers
 //! - [`checkpoint`], [`log_dir`]: small files, and the directory that holds all logs
 //! - [`disk`], [`file_cache`]: the only door to the file system
@@ -22,6 +24,7 @@ pub mod config;
 pub mod disk;
 pub mod error;
 pub mod file_cache;
+pub mod flush;
 pub mod leader_epoch;
 pub mod log;
 pub mod log_dir;
@@ -30,4 +33,16 @@ pub mod producer_state;
 pub mod read;
 pub mod recovery;
 pub mod retention;
+pub mod timestamps;
 pub mod uuid_text;
+
+mod group;
+mod index;
+mod preallocation;
+mod replay;
+mod scan;
+mod segment;
+mod segment_writer;
+mod segments;
+mod state;
+mod truncate;

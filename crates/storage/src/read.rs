@@ -1,8 +1,22 @@
 //! The read side of a log: where records are, as ranges of files.
+//!
+//! Reads return places, not bytes: a slice goes to a socket without passing through the process.
+//! [`LogView::locate`] uses only memory and may run anywhere; where memory does not tell, the
+//! caller asks [`LogView::locate_on_disk`] on a thread that may block. Neither waits for the
+//! writer. What may be *shown* to a client, up to the high watermark or beyond, is the caller's
+//! decision.
 
 use std::sync::Arc;
 
-use crate::{disk::DiskFile, error::ReadError, leader_epoch::EpochEnd};
+use crate::{
+    disk::DiskFile,
+    error::ReadError,
+    leader_epoch::EpochEnd,
+    positions::{BatchStart, Found, Wanted},
+    scan::{BatchAt, BatchWalk},
+    segment::Segment,
+    state::LogState,
+};
 
 /// What to find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,92 +62,214 @@ pub struct LogSlice {
     pub end_offset: Option<i64>,
 }
 
-/// An offset found by timestamp.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TimestampOffset {
-    /// The record's offset.
-    pub offset: i64,
-    /// The record's timestamp in ms, -1 where the question was not about a time.
-    pub timestamp: i64,
-    /// The leader epoch in which it was written, if known.
-    pub leader_epoch: Option<i32>,
-}
-
-/// What `ListOffsets` can ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TimestampQuery {
-    /// -2: the log's start.
-    Earliest,
-    /// -1: the log's end. The caller bounds it by high watermark or last stable offset.
-    Latest,
-    /// -3: the first record with the largest timestamp (KIP-734).
-    MaxTimestamp,
-    /// -4: the first offset on local disks (KIP-405): the log's start, without tiered storage.
-    EarliestLocal,
-    /// The first record whose timestamp is at least this, in ms.
-    AtOrAfter(i64),
-}
-
 /// The read side of one log. Cheap to clone; reads never wait for the writer.
 #[derive(Debug, Clone)]
-pub struct LogView {}
+pub struct LogView {
+    pub(crate) state: Arc<LogState>,
+}
 
 impl LogView {
+    pub(crate) fn new(state: Arc<LogState>) -> Self {
+        Self { state }
+    }
+
     /// The first offset that may be read.
     pub fn log_start_offset(&self) -> i64 {
-        todo!()
+        self.state.log_start_offset()
     }
 
     /// The offset that the next record will get (LEO). In memory: it may not be durable.
     pub fn log_end_offset(&self) -> i64 {
-        todo!()
+        self.state.log_end_offset()
     }
 
     /// Everything below is synced to disk.
     pub fn recovery_point(&self) -> i64 {
-        todo!()
+        self.state.recovery_point()
     }
 
     /// Bytes in all segments.
     pub fn size_bytes(&self) -> u64 {
-        todo!()
+        self.state.segments().size_bytes()
     }
 
-    /// Bytes appended since the last flush.
+    /// Bytes that a crash of the machine could take: those of the segments that are not synced,
+    /// from the first unsynced one on. Counts a little too much rather than too little.
     pub fn unflushed_bytes(&self) -> u64 {
-        todo!()
+        if self.recovery_point() == self.log_end_offset() {
+            return 0;
+        }
+        let segments = self.state.segments();
+        segments.iter().map(|segment| segment.unsynced_bytes()).sum()
+    }
+
+    /// The epoch of the last batch, or the one this replica began to lead in.
+    pub fn latest_epoch(&self) -> Option<i32> {
+        self.state.epochs.read().latest().map(|latest| latest.epoch)
+    }
+
+    /// Where a leader epoch ends: the answer to `OffsetForLeaderEpoch`.
+    pub fn end_offset_for_epoch(&self, epoch: i32) -> Option<EpochEnd> {
+        let end = self.log_end_offset();
+        self.state.epochs.read().end_offset_for(epoch, end)
     }
 
     /// Finds records without touching the disk: may be called on a runtime thread.
     pub fn locate(&self, request: &ReadRequest) -> Located {
-        let _ = request;
-        todo!()
+        // The end before the segments: then they hold everything below it.
+        let log_end_offset = self.log_end_offset();
+        if request.offset < self.log_start_offset() || log_end_offset < request.offset {
+            return Located::OutOfRange;
+        }
+        let segments = self.state.segments();
+        let Some(segment) =
+            segments.index_of(request.offset).and_then(|index| segments.get(index))
+        else {
+            return Located::OutOfRange;
+        };
+        let wanted = wanted(segment, request, log_end_offset);
+        match segment.positions.find(&self.state.context.positions, &wanted) {
+            Found::Range { start, end, hot } => match segment.log().handle_if_open() {
+                Some(file) => Located::Slice(slice(segment, file, start, end, hot)),
+                None => Located::NeedsDisk,
+            },
+            Found::Nothing => Located::Empty,
+            Found::Unknown if log_end_offset.min(request.upper_offset) <= request.offset => {
+                Located::Empty
+            }
+            Found::Unknown => Located::NeedsDisk,
+        }
     }
 
     /// Finds records with the help of the index files and batch headers. Blocks. Never answers
     /// [`Located::NeedsDisk`].
     pub fn locate_on_disk(&self, request: &ReadRequest) -> Result<Located, ReadError> {
-        let _ = request;
-        todo!()
-    }
-
-    /// Answers `ListOffsets`; `None` if no record matches. Blocks.
-    pub fn offset_for_timestamp(
-        &self,
-        query: TimestampQuery,
-    ) -> Result<Option<TimestampOffset>, ReadError> {
-        let _ = query;
-        todo!()
-    }
-
-    /// Where a leader epoch ends: the answer to `OffsetForLeaderEpoch`.
-    pub fn end_offset_for_epoch(&self, epoch: i32) -> Option<EpochEnd> {
-        let _ = epoch;
-        todo!()
-    }
-
-    /// The epoch of the last batch, or the one this replica began to lead in.
-    pub fn latest_epoch(&self) -> Option<i32> {
-        todo!()
+        let log_end_offset = self.log_end_offset();
+        if request.offset < self.log_start_offset() || log_end_offset < request.offset {
+            return Ok(Located::OutOfRange);
+        }
+        if log_end_offset.min(request.upper_offset) <= request.offset {
+            return Ok(Located::Empty);
+        }
+        let segments = self.state.segments();
+        let Some(first) = segments.index_of(request.offset) else {
+            return Ok(Located::OutOfRange);
+        };
+        // Compaction can leave an offset, and all behind it in its segment, without a batch.
+        for index in first.. {
+            let Some(segment) = segments.get(index) else { break };
+            let wanted = wanted(segment, request, log_end_offset);
+            let known = segment.positions.find(&self.state.context.positions, &wanted);
+            if let Found::Range { start, end, hot } = known {
+                let file = segment.handle()?;
+                return Ok(Located::Slice(slice(segment, file, start, end, hot)));
+            }
+            let upper = log_end_offset.min(request.upper_offset);
+            let covers_segment = segments.end_offset(index, log_end_offset) <= upper;
+            if let Some(start) = find_start(segment, &wanted, request.offset)? {
+                return find_end(segment, start, request, (!covers_segment).then_some(upper));
+            }
+        }
+        Ok(Located::Empty)
     }
 }
+
+fn wanted(segment: &Segment, request: &ReadRequest, log_end_offset: i64) -> Wanted {
+    Wanted {
+        relative_offset: segment.relative(request.offset),
+        upper_relative_offset: segment.relative(request.upper_offset.min(log_end_offset)),
+        max_bytes: request.max_bytes,
+        at_least_one: request.at_least_one,
+    }
+}
+
+fn slice(
+    segment: &Segment,
+    file: Arc<dyn DiskFile>,
+    start: BatchStart,
+    end: BatchStart,
+    hot: bool,
+) -> LogSlice {
+    debug_assert!(start.position < end.position);
+    LogSlice {
+        file,
+        position: u64::from(start.position),
+        len: end.position - start.position,
+        hot,
+        first_offset: segment.base_offset() + i64::from(start.relative_offset),
+        end_offset: Some(segment.base_offset() + i64::from(end.relative_offset)),
+    }
+}
+
+/// The batch that holds the wanted offset, or the next one behind it.
+fn find_start(
+    segment: &Segment,
+    wanted: &Wanted,
+    offset: i64,
+) -> Result<Option<BatchAt>, ReadError> {
+    if let Some(served) = segment.positions.was_served(wanted) {
+        let mut walk = BatchWalk::headers(segment.log(), served.position, segment.size())?;
+        return walk.next_batch();
+    }
+    segment.find_batch(offset)
+}
+
+/// Ends a range that begins with `start` at the last batch that fits into the request and lies
+/// below `upper_offset`, if that is in this segment.
+fn find_end(
+    segment: &Segment,
+    start: BatchAt,
+    request: &ReadRequest,
+    upper_offset: Option<i64>,
+) -> Result<Located, ReadError> {
+    let is_allowed =
+        |batch: &BatchAt| upper_offset.is_none_or(|upper| batch.header.last_offset() < upper);
+    if !is_allowed(&start) {
+        return Ok(Located::Empty);
+    }
+    let size = segment.size();
+    let position_max = start.position.saturating_add(request.max_bytes).min(size);
+    let first_end = start.end_position();
+    if position_max < first_end && !request.at_least_one {
+        return Ok(Located::Empty);
+    }
+    // Jump to the last batch start that the index knows in reach, and walk on from there.
+    let mut from = first_end;
+    if from < position_max
+        && let Some(entry) = segment.offset_index.at_or_below_position(position_max)?
+        && from < entry.position
+        && upper_offset.is_none_or(|upper| entry.last_offset < upper)
+    {
+        from = entry.position;
+    }
+    let mut end = None;
+    let mut walk = BatchWalk::headers(segment.log(), from, size)?;
+    // A batch that cannot be read is reported when it is asked for, not before.
+    while let Ok(Some(batch)) = walk.next_batch() {
+        if position_max < batch.end_position() || !is_allowed(&batch) {
+            end = Some(BatchStart {
+                relative_offset: segment.relative(batch.header.base_offset),
+                position: batch.position,
+            });
+            break;
+        }
+        end = Some(BatchStart {
+            relative_offset: segment.relative(batch.header.next_offset()),
+            position: batch.end_position(),
+        });
+    }
+    let end = end.unwrap_or(BatchStart {
+        relative_offset: segment.relative(start.header.next_offset()),
+        position: first_end,
+    });
+    segment.positions.remember_served(end);
+    let start = BatchStart {
+        relative_offset: segment.relative(start.header.base_offset),
+        position: start.position,
+    };
+    Ok(Located::Slice(slice(segment, segment.handle()?, start, end, false)))
+}
+
+#[cfg(test)]
+#[path = "read_tests.rs"]
+mod tests;

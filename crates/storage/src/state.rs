@@ -1,0 +1,191 @@
+//! What the writer, the readers and the flusher of one log share.
+//!
+//! Readers take no lock that the writer holds over I/O: the offsets are atomics, the segments an
+//! immutable list behind one pointer.
+//!
+//! **Invariants:**
+//! - `log start offset <= log end offset`, and `recovery point <= log end offset`.
+//! - The log end is published last: whoever reads it finds all batches below it in the segments
+//!   loaded afterwards.
+//! - Producers are committed and the log end is published under the lock on producers, so that a
+//!   snapshot of both is of one moment.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
+};
+
+use arc_swap::ArcSwap;
+use parking_lot::{Mutex, RwLock};
+
+use crate::{
+    disk::Disk,
+    error::{IoError, LogError},
+    leader_epoch::LeaderEpochCache,
+    log::LogContext,
+    producer_state::ProducerState,
+    segments::Segments,
+};
+
+/// The most snapshots that wait for the background flush. A missing one only means that a rebuild
+/// of the producers has to start at an older one.
+const ROLL_SNAPSHOTS_MAX: usize = 4;
+
+/// The shared state of one log.
+#[derive(Debug)]
+pub(crate) struct LogState {
+    pub(crate) context: LogContext,
+    /// The partition's directory, for as long as the log is not deleted.
+    dir: PathBuf,
+    segments: ArcSwap<Segments>,
+    log_start_offset: AtomicI64,
+    /// In memory: what is below may not be durable.
+    log_end_offset: AtomicI64,
+    /// Durable: everything below is synced.
+    recovery_point: AtomicI64,
+    pub(crate) last_flush_ms: AtomicI64,
+    pub(crate) epochs: RwLock<LeaderEpochCache>,
+    pub(crate) producers: Mutex<ProducerState>,
+    /// Producers as of the start of segments that were begun since the last background flush, by
+    /// that offset: saving them at the roll would hold up the append for several syncs.
+    roll_snapshots: Mutex<Vec<(i64, ProducerState)>>,
+    /// Held over a flush, and by whoever takes away what a flush relies on.
+    pub(crate) flushing: Mutex<FlushState>,
+    /// Files were created whose names are not durable yet.
+    pub(crate) names_unsynced: AtomicBool,
+}
+
+/// What only flushes and those who exclude them look at.
+#[derive(Debug, Default)]
+pub(crate) struct FlushState {
+    /// The log was closed or deleted: there is nothing to flush any more.
+    pub(crate) closed: bool,
+    /// The offset of the newest producer snapshot.
+    pub(crate) snapshot_offset: Option<i64>,
+}
+
+/// The parts that opening a log yields.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) segments: Segments,
+    pub(crate) log_start_offset: i64,
+    pub(crate) log_end_offset: i64,
+    pub(crate) recovery_point: i64,
+    pub(crate) epochs: LeaderEpochCache,
+    pub(crate) producers: ProducerState,
+    pub(crate) snapshot_offset: Option<i64>,
+}
+
+impl LogState {
+    /// The state of a log that was just opened.
+    pub(crate) fn new(context: LogContext, dir: PathBuf, opened: Opened, now_ms: i64) -> Arc<Self> {
+        assert!(opened.log_start_offset <= opened.log_end_offset);
+        assert!(opened.recovery_point <= opened.log_end_offset);
+        Arc::new(Self {
+            context,
+            dir,
+            segments: ArcSwap::from_pointee(opened.segments),
+            log_start_offset: AtomicI64::new(opened.log_start_offset),
+            log_end_offset: AtomicI64::new(opened.log_end_offset),
+            recovery_point: AtomicI64::new(opened.recovery_point),
+            last_flush_ms: AtomicI64::new(now_ms),
+            epochs: RwLock::new(opened.epochs),
+            producers: Mutex::new(opened.producers),
+            roll_snapshots: Mutex::default(),
+            flushing: Mutex::new(FlushState {
+                closed: false,
+                snapshot_offset: opened.snapshot_offset,
+            }),
+            names_unsynced: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) fn disk(&self) -> &dyn Disk {
+        self.context.disk().as_ref()
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub(crate) fn segments(&self) -> arc_swap::Guard<Arc<Segments>> {
+        self.segments.load()
+    }
+
+    pub(crate) fn replace_segments(&self, segments: Segments) {
+        self.segments.store(Arc::new(segments));
+    }
+
+    pub(crate) fn log_start_offset(&self) -> i64 {
+        self.log_start_offset.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_log_start_offset(&self, offset: i64) {
+        debug_assert!(offset <= self.log_end_offset());
+        self.log_start_offset.store(offset, Ordering::Release);
+    }
+
+    pub(crate) fn log_end_offset(&self) -> i64 {
+        self.log_end_offset.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_log_end_offset(&self, offset: i64) {
+        self.log_end_offset.store(offset, Ordering::Release);
+    }
+
+    pub(crate) fn recovery_point(&self) -> i64 {
+        self.recovery_point.load(Ordering::Acquire)
+    }
+
+    /// Everything below `offset` is synced.
+    pub(crate) fn advance_recovery_point(&self, offset: i64) {
+        debug_assert!(offset <= self.log_end_offset());
+        self.recovery_point.fetch_max(offset, Ordering::AcqRel);
+    }
+
+    /// The log is cut at `offset`. Only while flushes are excluded.
+    pub(crate) fn lower_recovery_point(&self, offset: i64) {
+        self.recovery_point.fetch_min(offset, Ordering::AcqRel);
+    }
+
+    /// The log is empty now, and its next record gets `offset`. Only while flushes are excluded.
+    pub(crate) fn restart_at(&self, offset: i64) {
+        // At no moment does the log start behind its end.
+        self.log_start_offset.fetch_min(offset, Ordering::AcqRel);
+        self.recovery_point.fetch_min(offset, Ordering::AcqRel);
+        self.log_end_offset.store(offset, Ordering::Release);
+        self.log_start_offset.store(offset, Ordering::Release);
+    }
+
+    /// A segment begins at `offset`: the next background flush will save the producers as of now.
+    pub(crate) fn keep_roll_snapshot(&self, offset: i64) {
+        let producers = self.producers.lock().clone();
+        let mut snapshots = self.roll_snapshots.lock();
+        if snapshots.len() == ROLL_SNAPSHOTS_MAX {
+            snapshots.remove(0);
+        }
+        snapshots.push((offset, producers));
+    }
+
+    pub(crate) fn take_roll_snapshots(&self) -> Vec<(i64, ProducerState)> {
+        std::mem::take(&mut self.roll_snapshots.lock())
+    }
+
+    /// An error if the log directory went offline.
+    pub(crate) fn check_online(&self) -> Result<(), LogError> {
+        match self.context.health.offline() {
+            Some(_) => Err(LogError::Offline),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes the whole log directory offline: after a failed sync nobody knows what is on the
+    /// disk, and trying again would only hide that.
+    pub(crate) fn poison(&self, error: IoError) -> LogError {
+        self.context.health.poison(format!("{error}: {}", error.source));
+        LogError::Io(error)
+    }
+}
