@@ -4,13 +4,19 @@
 //! reaches the application. So a code says what the client should do, as Kafka's does in the same
 //! situation, rather than what exactly happened; that is in the error's own text.
 
+use odradek_metadata::decide::Refusal;
 use odradek_protocol::{ErrorCode, records::BatchError};
+use odradek_quorum::ProposeError;
 use odradek_storage::{
     error::{AppendError as LogAppendError, ReadError},
     producer_state::SequenceError,
 };
 
-use crate::replica::{AppendError, PartitionError};
+use crate::{
+    error_chain::ErrorChain,
+    metadata::ChangeError,
+    replica::{AppendError, PartitionError},
+};
 
 /// What every request that wants a transaction is told until there are any: of the codes that all
 /// clients take as fatal at once, the one that is about the transactional id.
@@ -43,6 +49,20 @@ pub(crate) fn of_read(error: &ReadError) -> ErrorCode {
     match error {
         ReadError::Io(_) | ReadError::Corrupt { .. } => ErrorCode::KafkaStorageError,
     }
+}
+
+/// Why the metadata was not changed, with a sentence for the client.
+pub(crate) fn of_change(error: &ChangeError) -> Refusal {
+    let code = match error {
+        ChangeError::Refused(refusal) => return refusal.clone(),
+        // The client asks for metadata again, and so finds whoever is the controller then.
+        ChangeError::Stopped | ChangeError::Propose(ProposeError::Stopped) => {
+            ErrorCode::NotController
+        }
+        ChangeError::Propose(ProposeError::Commit(_)) => ErrorCode::KafkaStorageError,
+        ChangeError::Propose(ProposeError::TooLarge { .. }) => ErrorCode::PolicyViolation,
+    };
+    Refusal::new(code, ErrorChain(error).to_string())
 }
 
 fn of_log_append(error: &LogAppendError) -> ErrorCode {

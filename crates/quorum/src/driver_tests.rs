@@ -13,11 +13,11 @@ type Applied = Arc<Mutex<Vec<(u64, Bytes)>>>;
 struct Recorder(Applied);
 
 impl StateMachine for Recorder {
-    fn apply(&mut self, id: LogId, payload: &[u8]) -> Result<(), StateMachineError> {
+    fn apply(&mut self, id: LogId, payload: &Bytes) -> Result<(), StateMachineError> {
         self.0
             .lock()
             .unwrap()
-            .push((id.index, Bytes::copy_from_slice(payload)));
+            .push((id.index, payload.clone()));
         Ok(())
     }
 
@@ -25,7 +25,7 @@ impl StateMachine for Recorder {
         Bytes::new()
     }
 
-    fn restore(&mut self, _last: LogId, _data: &[u8]) -> Result<(), StateMachineError> {
+    fn restore(&mut self, _last: LogId, _data: &Bytes) -> Result<(), StateMachineError> {
         Ok(())
     }
 }

@@ -16,7 +16,7 @@ use crate::disk::memory::MemoryDisk;
 struct Lines(Vec<String>);
 
 impl StateMachine for Lines {
-    fn apply(&mut self, _id: LogId, payload: &[u8]) -> Result<(), StateMachineError> {
+    fn apply(&mut self, _id: LogId, payload: &Bytes) -> Result<(), StateMachineError> {
         let line = std::str::from_utf8(payload)?;
         if line == "refuse" {
             return Err("not a line".into());
@@ -29,7 +29,7 @@ impl StateMachine for Lines {
         self.0.join("\n").into()
     }
 
-    fn restore(&mut self, _last: LogId, data: &[u8]) -> Result<(), StateMachineError> {
+    fn restore(&mut self, _last: LogId, data: &Bytes) -> Result<(), StateMachineError> {
         self.0 = std::str::from_utf8(data)?
             .lines()
             .map(str::to_owned)

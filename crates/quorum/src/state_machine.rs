@@ -12,11 +12,11 @@ pub type StateMachineError = Box<dyn std::error::Error + Send + Sync>;
 /// Called on the quorum's thread only; must not block on anything that waits for a commit.
 pub trait StateMachine: Send + 'static {
     /// Applies the payload of a normal entry. A refusal is final: this voter stops.
-    fn apply(&mut self, id: LogId, payload: &[u8]) -> Result<(), StateMachineError>;
+    fn apply(&mut self, id: LogId, payload: &Bytes) -> Result<(), StateMachineError>;
 
     /// Everything applied so far, as bytes that [`Self::restore`] understands.
     fn snapshot(&self) -> Bytes;
 
     /// Starts over from a snapshot whose last entry is `last`.
-    fn restore(&mut self, last: LogId, data: &[u8]) -> Result<(), StateMachineError>;
+    fn restore(&mut self, last: LogId, data: &Bytes) -> Result<(), StateMachineError>;
 }
