@@ -209,6 +209,7 @@ impl SegmentWriter {
         let len = batch.header.total_len() as u32;
         let BatchAt { position, header } = batch;
         self.note(*position, len, header.last_offset(), header.max_timestamp, config);
+        self.segment.set_largest_timestamp(Some(self.largest));
         if INDEX_LAG_BYTES <= self.bytes_since_index_write {
             self.write_indexes();
         }
