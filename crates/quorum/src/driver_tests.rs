@@ -14,10 +14,7 @@ struct Recorder(Applied);
 
 impl StateMachine for Recorder {
     fn apply(&mut self, id: LogId, payload: &Bytes) -> Result<(), StateMachineError> {
-        self.0
-            .lock()
-            .unwrap()
-            .push((id.index, payload.clone()));
+        self.0.lock().unwrap().push((id.index, payload.clone()));
         Ok(())
     }
 

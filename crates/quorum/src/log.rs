@@ -6,8 +6,8 @@
 //!
 //! After a failed write or sync nothing is known about the file, so the log refuses everything
 //! until the process opens it anew; it never tries the sync again. A full disk is not that case:
-//! it shows when a new segment is made, before anything depends on it, and the append may be
-//! tried again.
+//! it shows when a new segment is made, before anything depends on it. Small entries then go into
+//! the reserve at the end of the old segment, and larger ones may be tried again later.
 //!
 //! Deliberately absent: what entries mean, who may append, threads.
 
@@ -37,6 +37,10 @@ pub const ENTRY_BYTES_MAX: usize = 32 << 20;
 /// Size of a segment unless one batch needs more. Filling it with zeros takes a few milliseconds,
 /// once per so many bytes of metadata.
 pub const SEGMENT_BYTES: usize = 1 << 20;
+
+/// The part of a segment kept in reserve, see [`QuorumLog::make_room`]: 64 KiB, which is enough
+/// for some hundred restarts.
+const RESERVE_FRACTION: u64 = 16;
 
 /// The durable log of one voter.
 #[derive(Debug)]
@@ -139,10 +143,7 @@ impl QuorumLog {
                 limit: ENTRY_BYTES_MAX,
             });
         }
-        let needed: usize = entries.iter().map(Entry::padded_len).sum();
-        if self.active().room() < needed as u64 {
-            self.begin_segment(self.next_index(), self.last(), needed)?;
-        }
+        self.make_room(entries.iter().map(Entry::padded_len).sum())?;
         let active = self.segments.last_mut().expect("an open log has a segment");
         let result = active.append(entries).and_then(|()| active.sync());
         let path = active.path().to_owned();
@@ -267,6 +268,33 @@ impl QuorumLog {
 
     fn active(&self) -> &Segment {
         self.segments.last().expect("an open log has a segment")
+    }
+
+    /// Makes the active segment one that has room for `needed` bytes.
+    ///
+    /// The end of a segment is kept in reserve for the day when the disk is full: entries of a
+    /// restart, and small changes, still fit then.
+    fn make_room(&mut self, needed: usize) -> Result<(), LogError> {
+        let (room, needed_bytes) = (self.active().room(), needed as u64);
+        if needed_bytes + self.reserve_bytes() <= room {
+            return Ok(());
+        }
+        let begun = self.begin_segment(self.next_index(), self.last(), needed);
+        match begun {
+            Err(error) if self.poisoned.is_none() && needed_bytes <= room => {
+                let error: &dyn std::error::Error = &error;
+                warn!(
+                    error,
+                    room, "no new segment for the metadata log; its reserve is used"
+                );
+                Ok(())
+            }
+            begun => begun,
+        }
+    }
+
+    const fn reserve_bytes(&self) -> u64 {
+        self.segment_bytes as u64 / RESERVE_FRACTION
     }
 
     fn check_usable(&self) -> Result<(), LogError> {

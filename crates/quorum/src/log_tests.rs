@@ -164,18 +164,47 @@ fn a_snapshot_from_elsewhere_lets_the_log_begin_after_it() {
 }
 
 #[test]
-fn a_full_disk_refuses_appends_until_there_is_room_again() {
+fn a_full_disk_refuses_large_appends_until_there_is_room_again() {
     let disk = disk();
     let mut log = open(&disk).unwrap();
     log.append(&entries(1, 0..1)).unwrap();
-    disk.fail_writes_after(0);
+    disk.fill();
     assert!(matches!(
         log.append(&entries(1, 1..40)),
-        Err(LogError::Io { .. })
+        Err(LogError::Io {
+            action: "write",
+            ..
+        })
     ));
     disk.heal();
     log.append(&entries(1, 1..40)).unwrap();
     assert_eq!(open(&disk).unwrap().read(0..40).unwrap(), entries(1, 0..40));
+}
+
+#[test]
+fn the_end_of_a_segment_is_kept_for_the_day_the_disk_is_full() {
+    const SEGMENT_BYTES: usize = 16 << 10;
+    let disk = disk();
+    let open = || QuorumLog::open(Arc::new(disk.clone()), Path::new(DIRECTORY), SEGMENT_BYTES);
+    let mut log = open().unwrap();
+    let reserve = log.reserve_bytes();
+    // Wherever the segment ends when the disk becomes full, there is room for small entries.
+    while log.active().room() > reserve + entry(1, 0).padded_len() as u64 {
+        log.append(&entries(1, log.next_index()..log.next_index() + 1))
+            .unwrap();
+    }
+    disk.fill();
+    let before = log.next_index();
+    for _ in 0..5 {
+        let mut log = open().unwrap();
+        log.append(&entries(1, log.next_index()..log.next_index() + 1))
+            .unwrap();
+    }
+    disk.heal();
+    assert_eq!(
+        open().unwrap().read(0..before + 5).unwrap(),
+        entries(1, 0..before + 5)
+    );
 }
 
 #[test]

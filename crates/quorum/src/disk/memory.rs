@@ -53,6 +53,8 @@ struct State {
     labels: BTreeSet<String>,
     /// Operations until one fails, and every later one of its kind.
     fail_writes_after: Option<usize>,
+    /// Whether files can no longer grow.
+    full: bool,
 }
 
 /// A disk; clones share it.
@@ -112,9 +114,16 @@ impl MemoryDisk {
         self.state().fail_writes_after = Some(count);
     }
 
+    /// Lets no file grow any more; what has its blocks can still be written in place.
+    pub(crate) fn fill(&self) {
+        self.state().full = true;
+    }
+
     /// Lets writes succeed again.
     pub(crate) fn heal(&self) {
-        self.state().fail_writes_after = None;
+        let mut state = self.state();
+        state.fail_writes_after = None;
+        state.full = false;
     }
 
     /// Operations recorded so far.
@@ -306,6 +315,10 @@ impl DiskFile for MemoryFile {
     fn write_at(&self, position: u64, bytes: &[u8]) -> io::Result<()> {
         let mut state = self.disk.state();
         state.take_write()?;
+        let length = state.live.files.get(&self.inode).map_or(0, Vec::len);
+        if state.full && length < position as usize + bytes.len() {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         state.record(Operation::Write(
             self.inode,
             position as usize,
