@@ -12,7 +12,7 @@ use odradek_protocol::{
 use super::context::RequestContext;
 
 /// The APIs served, in every version that the codec speaks.
-const SERVED: [ApiKey; 11] = [
+pub(crate) const SERVED: [ApiKey; 11] = [
     ApiKey::Produce,
     ApiKey::Fetch,
     ApiKey::ListOffsets,

@@ -6,22 +6,27 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use crate::{
-    clock::Clock, config::Config, disk::pool::DiskPool, fetch::SessionCache, replica::Manager,
+    clock::Clock, config::Config, disk::DiskPool, fetch::SessionCache, metadata::MetadataHandle,
+    replica::Manager, telemetry::metrics::Metrics,
 };
 
 /// The parts of the broker that handlers use. One per broker, shared by all connections.
 #[derive(Debug)]
 pub(crate) struct Services {
-    /// The wall clock.
-    pub(crate) clock: Clock,
     /// As configured at start.
     pub(crate) config: Arc<Config>,
     /// The partitions that live here.
     pub(crate) replicas: Arc<Manager>,
-    /// Where blocking lookups run.
-    pub(crate) disk: Arc<DiskPool>,
+    /// The cluster's metadata, and ways to change it.
+    pub(crate) metadata: MetadataHandle,
     /// Incremental fetch sessions.
     pub(crate) fetch_sessions: SessionCache,
+    /// Where blocking lookups run.
+    pub(crate) disk: Arc<DiskPool>,
+    /// What is counted.
+    pub(crate) metrics: Arc<Metrics>,
+    /// The wall clock.
+    pub(crate) clock: Clock,
 }
 
 /// One request as its handler sees it.

@@ -19,11 +19,18 @@
 //! stops. So whatever must run to its end is handed to another owner before the first `.await`.
 
 mod api_versions;
+mod authorized_operations;
 pub(crate) mod context;
+mod create_topics;
+mod delete_topics;
+mod describe_cluster;
+mod describe_configs;
+mod effective_config;
 pub(crate) mod error_code;
 mod fetch;
 mod init_producer_id;
 mod list_offsets;
+mod metadata;
 mod offset_for_leader_epoch;
 mod produce;
 mod request;
@@ -37,6 +44,7 @@ use odradek_protocol::{
 };
 use odradek_storage::read::LogSlice;
 
+pub(crate) use api_versions::SERVED;
 use context::{ConnectionInfo, RequestContext, Services};
 pub(crate) use request::{Kind, Request, request_bytes_max};
 
@@ -131,6 +139,11 @@ pub(crate) fn start(
                 reply.with_ranges(&response, ranges)
             })
         }
+        ApiKey::Metadata => answer!(metadata::handle),
+        ApiKey::CreateTopics => answer!(create_topics::handle),
+        ApiKey::DeleteTopics => answer!(delete_topics::handle),
+        ApiKey::DescribeCluster => answer!(describe_cluster::handle),
+        ApiKey::DescribeConfigs => answer!(describe_configs::handle),
         // `Request::parse` lets nothing else through.
         _ => {
             return Err(CloseConnection::VersionNotServed {

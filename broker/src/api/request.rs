@@ -53,6 +53,11 @@ impl Request {
         Ok(Self { header, body })
     }
 
+    /// What is asked.
+    pub(crate) fn api_key(&self) -> ApiKey {
+        self.header.api_key
+    }
+
     /// How the request goes together with others.
     pub(crate) fn kind(&self) -> Kind {
         match self.header.api_key {

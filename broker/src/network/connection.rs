@@ -140,8 +140,13 @@ impl Connection {
             let Some(frame) = self.reader.take_frame(&self.network.resources)? else {
                 return Ok(());
             };
-            self.pipeline
-                .push(Request::parse(&frame.bytes)?, frame.turn);
+            let request = Request::parse(&frame.bytes)?;
+            self.network
+                .services
+                .metrics
+                .request(request.api_key())
+                .received();
+            self.pipeline.push(request, frame.turn);
         }
     }
 
@@ -149,7 +154,17 @@ impl Connection {
     async fn answer(&mut self, first: Answered) -> Result<(), Closed> {
         let mut next = Some(Ok(first));
         while let Some(answered) = next {
-            let Answered { response, turn } = answered?;
+            let Answered {
+                api_key,
+                began,
+                response,
+                turn,
+            } = answered?;
+            self.network
+                .services
+                .metrics
+                .request(api_key)
+                .answered(began.elapsed());
             if let Some(response) = response {
                 self.writer.queue(response, turn, &self.network.resources)?;
             }

@@ -250,7 +250,8 @@ impl FrameReader {
 impl Partial {
     /// Takes over the beginning of a frame that shall become `wanted` bytes long.
     fn begin(beginning: &[u8], wanted: usize, resources: &Resources) -> Self {
-        let mut buffer = resources.pool.take(affordable(beginning.len(), wanted));
+        // It grows with the next read, which asks the memory budget first.
+        let mut buffer = resources.pool.take(beginning.len());
         buffer.append(beginning);
         let charge = resources.budget.charge(buffer.capacity().min(wanted));
         Self {

@@ -25,6 +25,7 @@ use crate::{
     api::context::{ConnectionInfo, Principal},
     config,
     network::{Network, connection::Connection, log_limiter::LogLimiter},
+    telemetry::metrics::{Metrics, Refusal},
 };
 
 /// How long accepting pauses when the process or the machine is out of descriptors or memory.
@@ -46,6 +47,7 @@ pub(crate) struct ConnectionLimits {
     connections_per_ip_max: usize,
     open: Mutex<Open>,
     next_id: AtomicU64,
+    metrics: Arc<Metrics>,
     /// Lines about connections that are refused, and about running out of descriptors.
     complaints: LogLimiter,
 }
@@ -94,11 +96,6 @@ impl Listener {
         self.socket.local_addr()
     }
 
-    /// The listener's name.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
     /// Accepts connections until the broker stops. Each is served by a task in `tasks`.
     pub(crate) async fn accept(
         self,
@@ -127,7 +124,7 @@ impl Listener {
         limits: &Arc<ConnectionLimits>,
         tasks: &TaskTracker,
     ) {
-        let Some(slot) = limits.admit(peer.ip()) else {
+        let Some(slot) = limits.admit(peer.ip().to_canonical()) else {
             return;
         };
         if let Err(error) = self.set_options(&socket) {
@@ -139,9 +136,12 @@ impl Listener {
             listener: Arc::clone(&self.name),
             principal: Principal::Anonymous,
         };
+        let open = limits.metrics.connections(&self.name);
+        open.inc();
         let connection = Connection::new(Arc::clone(network), info, socket);
         tasks.spawn(async move {
             connection.serve().await;
+            open.dec();
             drop(slot);
         });
     }
@@ -161,28 +161,31 @@ impl Listener {
 impl ConnectionLimits {
     /// Nobody connected yet. `connections_max` is `max.connections`, or fewer if the process may
     /// not have so many descriptors.
-    pub(crate) fn new(connections_max: usize, connections_per_ip_max: usize) -> Arc<Self> {
+    pub(crate) fn new(
+        connections_max: usize,
+        connections_per_ip_max: usize,
+        metrics: Arc<Metrics>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             connections_max,
             connections_per_ip_max,
             open: Mutex::default(),
             next_id: AtomicU64::new(0),
+            metrics,
             complaints: LogLimiter::default(),
         })
-    }
-
-    /// Connections open at this moment.
-    pub(crate) fn open(&self) -> usize {
-        self.open.lock().total
     }
 
     fn admit(self: &Arc<Self>, ip: IpAddr) -> Option<Slot> {
         let mut open = self.open.lock();
         let from_ip = open.by_ip.get(&ip).copied().unwrap_or_default();
-        let limit = if self.connections_max <= open.total {
-            "max.connections"
+        let (limit, refusal) = if self.connections_max <= open.total {
+            (
+                "max.connections, or the limit on open files,",
+                Refusal::TooMany,
+            )
         } else if self.connections_per_ip_max <= from_ip {
-            "max.connections.per.ip"
+            ("max.connections.per.ip", Refusal::TooManyFromOneAddress)
         } else {
             open.total += 1;
             open.by_ip.insert(ip, from_ip + 1);
@@ -193,6 +196,7 @@ impl ConnectionLimits {
         };
         let total = open.total;
         drop(open);
+        self.metrics.connection_refused(refusal);
         if let Some(left_out) = self.complaints.permit() {
             tracing::warn!(%ip, open = total, left_out, "refused a connection: {limit} is reached");
         }
@@ -207,6 +211,7 @@ impl ConnectionLimits {
             tracing::debug!("accept a connection: {error}");
             return;
         }
+        self.metrics.connection_refused(Refusal::NoDescriptor);
         if let Some(left_out) = self.complaints.permit() {
             tracing::error!(
                 left_out,

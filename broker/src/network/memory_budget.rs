@@ -98,6 +98,7 @@ impl MemoryBudget {
     /// Cancellation safe.
     pub(crate) async fn room_or_turn(&self) -> Option<Turn> {
         tokio::select! {
+            biased; // The turn is for those who find no room.
             () = self.wait_below(self.bytes_max) => None,
             permit = Arc::clone(&self.turn).acquire_owned() => {
                 // The semaphore is never closed, so there always is a permit.

@@ -67,13 +67,12 @@ impl Network {
     pub(crate) fn new(
         config: &config::Network,
         services: Arc<Services>,
-        disk: Arc<DiskPool>,
         stopping: CancellationToken,
     ) -> Arc<Self> {
         let resources = Resources {
             budget: MemoryBudget::new(config.request_bytes_budget.unwrap_or(usize::MAX)),
             pool: BufferPool::new(),
-            disk,
+            disk: Arc::clone(&services.disk),
             request_bytes_max: config.request_bytes_max,
             stall_timeout: config.stall_timeout,
         };
@@ -84,6 +83,11 @@ impl Network {
             stopping,
             complaints: LogLimiter::default(),
         })
+    }
+
+    /// Bytes of requests and answers in memory now.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.resources.budget.used_bytes()
     }
 
     /// Gives unused memory back, until the broker stops.

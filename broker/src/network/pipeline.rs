@@ -15,6 +15,9 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
+use odradek_protocol::ApiKey;
+use tokio::time::Instant;
+
 use crate::{
     api::{Answer, CloseConnection, EncodedResponse, Kind, Request},
     network::memory_budget::Turn,
@@ -35,6 +38,8 @@ pub(crate) struct Pipeline {
 
 struct UnderWay {
     answer: Answer,
+    api_key: ApiKey,
+    began: Instant,
     bytes: usize,
     turn: Option<Turn>,
     kind: Kind,
@@ -42,6 +47,9 @@ struct UnderWay {
 
 /// An answer whose turn it is; `response` is `None` where the request wants none.
 pub(crate) struct Answered {
+    pub(crate) api_key: ApiKey,
+    /// When the request had arrived and was started.
+    pub(crate) began: Instant,
     pub(crate) response: Option<EncodedResponse>,
     pub(crate) turn: Option<Turn>,
 }
@@ -78,11 +86,13 @@ impl Pipeline {
             self.waiting = Some((request, turn));
             return Ok(());
         }
-        let (bytes, kind) = (request.bytes(), request.kind());
-        let answer = start(request)?;
+        let (api_key, bytes, kind) = (request.api_key(), request.bytes(), request.kind());
+        let (began, answer) = (Instant::now(), start(request)?);
         self.bytes += bytes;
         self.under_way.push_back(UnderWay {
             answer,
+            api_key,
+            began,
             bytes,
             turn,
             kind,
@@ -132,10 +142,16 @@ impl Pipeline {
         let Poll::Ready(response) = next.answer.as_mut().poll(context) else {
             return Poll::Pending;
         };
-        let turn = next.turn.take();
+        let (api_key, began, turn) = (next.api_key, next.began, next.turn.take());
         self.bytes -= next.bytes;
         self.under_way.pop_front();
-        Poll::Ready(response.map(|response| Answered { response, turn }))
+        let answered = |response| Answered {
+            api_key,
+            began,
+            response,
+            turn,
+        };
+        Poll::Ready(response.map(answered))
     }
 
     fn may_start(&self, kind: Kind) -> bool {

@@ -1,0 +1,131 @@
+//! What the admin port shows, gathered from the parts that know it.
+//!
+//! Everything is read when somebody asks; nothing here is kept up to date in between.
+
+use std::{
+    fmt, io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Instant,
+};
+
+use odradek_storage::{log_dir::LogDir, uuid_text};
+use prometheus_client::registry::Registry;
+use tokio::runtime::Handle;
+
+use crate::{
+    api::context::Services,
+    config::listeners::Address,
+    network::Network,
+    telemetry::{
+        admin_http::{Admin, AdminServer},
+        health::{Readiness, Watchdog},
+        metrics::Sources,
+        process::Process,
+        status::{BrokerStatus, ListenerStatus, OfflinePartition},
+    },
+};
+
+/// A listener as it turned out.
+#[derive(Debug, Clone)]
+pub(crate) struct ListenerAddress {
+    pub(crate) name: String,
+    /// Where it listens.
+    pub(crate) bound: SocketAddr,
+    /// What clients are told to dial.
+    pub(crate) advertised: Address,
+}
+
+/// The parts that are looked at.
+#[derive(Debug)]
+pub(crate) struct Observed {
+    pub(crate) services: Arc<Services>,
+    pub(crate) dir: Arc<LogDir>,
+    pub(crate) network: Arc<Network>,
+    pub(crate) readiness: Arc<Readiness>,
+    pub(crate) addresses: Vec<ListenerAddress>,
+    /// When the process began.
+    pub(crate) began: Instant,
+}
+
+impl Observed {
+    /// Starts the admin port. `runtime` is the one that must turn for the broker to be alive.
+    pub(crate) fn serve(
+        self,
+        port: TcpListener,
+        mut registry: Registry,
+        runtime: &Handle,
+    ) -> io::Result<AdminServer> {
+        registry.register_collector(Box::new(Process));
+        registry.register_collector(Box::new(self.sources()));
+        let mut watchdog = Watchdog::default();
+        watchdog.watch("network", runtime.clone());
+        let readiness = Arc::clone(&self.readiness);
+        let status = Box::new(move || self.status());
+        AdminServer::start(
+            port,
+            Admin {
+                watchdog,
+                readiness,
+                registry,
+                status,
+            },
+        )
+    }
+
+    fn sources(&self) -> Sources {
+        let services = || Arc::clone(&self.services);
+        let (online, offline, queued, sessions) = (services(), services(), services(), services());
+        let network = Arc::clone(&self.network);
+        Sources {
+            partitions: Box::new(move || partitions(&online) as u64),
+            offline_partitions: Box::new(move || offline.replicas.offline().len() as u64),
+            disk_jobs_queued: Box::new(move || queued.disk.queued() as u64),
+            request_memory_bytes: Box::new(move || network.memory_bytes() as u64),
+            fetch_sessions: Box::new(move || sessions.fetch_sessions.len() as u64),
+            fetches_waiting: Box::new(|| 0),
+        }
+    }
+
+    fn status(&self) -> BrokerStatus {
+        let identity = self.dir.identity();
+        let listeners = self.addresses.iter().map(|address| ListenerStatus {
+            name: address.name.clone(),
+            bound: address.bound.to_string(),
+            advertised: address.advertised.to_string(),
+        });
+        let offline = self.services.replicas.offline().into_iter();
+        let offline = offline.map(|(partition, offline)| OfflinePartition {
+            topic: partition.topic,
+            partition: partition.partition,
+            reason: offline.reason.clone(),
+        });
+        BrokerStatus {
+            version: env!("CARGO_PKG_VERSION"),
+            node_id: identity.node_id,
+            cluster_id: identity.cluster_id.clone(),
+            directory_id: uuid_text::encode(identity.directory_id),
+            directory: self.dir.path().display().to_string(),
+            stage: self.readiness.stage().to_string(),
+            uptime_ms: self.began.elapsed().as_millis() as u64,
+            listeners: listeners.collect(),
+            partitions: partitions(&self.services),
+            offline_partitions: offline.collect(),
+            recovery: None,
+        }
+    }
+}
+
+impl fmt::Display for ListenerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} on {}", self.name, self.bound)?;
+        if self.advertised.to_string() != self.bound.to_string() {
+            write!(f, " (advertised as {})", self.advertised)?;
+        }
+        Ok(())
+    }
+}
+
+fn partitions(services: &Services) -> usize {
+    services.replicas.online().len() + services.replicas.offline().len()
+}
