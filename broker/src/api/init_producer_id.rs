@@ -10,6 +10,7 @@ use odradek_protocol::{
 };
 
 use super::{context::RequestContext, error_code};
+use crate::error_chain::ErrorChain;
 
 /// In place of a producer id or epoch: none.
 const NONE: i16 = -1;
@@ -47,6 +48,13 @@ async fn producer_id(
     if has_id != (request.producer_epoch != NONE) {
         return Err(ErrorCode::InvalidRequest);
     }
-    let _ = ctx;
-    Err(ErrorCode::CoordinatorLoadInProgress)
+    ctx.services
+        .metadata
+        .next_producer_id()
+        .await
+        .map_err(|error| {
+            tracing::warn!(error = %ErrorChain(&error), "no producer id can be given out");
+            // Every client simply asks again, as for the metadata log being slow it should.
+            ErrorCode::CoordinatorLoadInProgress
+        })
 }

@@ -14,7 +14,7 @@ use odradek_protocol::{
         ListOffsetsResponse, ListOffsetsTopicResponse, MAX_TIMESTAMP,
     },
 };
-use odradek_storage::read::{TimestampOffset, TimestampQuery};
+use odradek_storage::timestamps::{TimestampOffset, TimestampQuery};
 
 use super::{context::RequestContext, error_code};
 use crate::{error_chain::ErrorChain, fetch::reading::stale_epoch, replica::Partition};

@@ -15,7 +15,6 @@ use super::{context::RequestContext, error_code};
 use crate::fetch::reading::stale_epoch;
 
 /// Answers every partition of the request, in its order.
-#[expect(clippy::unused_async, reason = "all handlers have this shape")]
 pub(super) async fn handle(
     ctx: &RequestContext,
     request: OffsetForLeaderEpochRequest,

@@ -104,7 +104,9 @@ impl DiskPool {
     {
         let (sender, receiver) = oneshot::channel();
         // The caller may have gone away; the work is done all the same.
-        self.spawn(move || drop(sender.send(job())));
+        self.spawn(move || {
+            let _ = sender.send(job());
+        });
         receiver
     }
 
@@ -200,9 +202,7 @@ impl Shared {
 
 impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared")
-            .field("queued", &self.queue.lock().jobs.len())
-            .finish()
+        f.debug_struct("Shared").finish_non_exhaustive()
     }
 }
 
@@ -259,16 +259,16 @@ mod tests {
         for _ in 0..4 {
             let (pool, blocked) = (Arc::clone(&pool), Arc::clone(&blocked));
             readers.push(tokio::spawn(async move {
-                pool.run(move || drop(blocked.lock().recv())).await
+                pool.run(move || blocked.lock().recv().is_err()).await
             }));
         }
         tokio::task::yield_now().await;
         let (sender, receiver) = oneshot::channel();
-        pool.spawn(move || drop(sender.send(())));
+        pool.spawn(move || sender.send(()).unwrap());
         receiver.await.unwrap();
         drop(release);
         for reader in readers {
-            assert_eq!(reader.await.unwrap(), Ok(()));
+            assert_eq!(reader.await.unwrap(), Ok(true));
         }
     }
 }

@@ -179,7 +179,7 @@ impl Manager {
             let permit = Arc::clone(&threads).acquire_owned().await;
             let manager = Arc::clone(self);
             opening.push(self.services.pool.submit(move || {
-                manager.open_one(log);
+                manager.open_one(&log);
                 drop(permit);
             }));
         }
@@ -190,14 +190,14 @@ impl Manager {
     }
 
     /// Blocks.
-    fn open_one(&self, to_open: LogToOpen) {
+    fn open_one(&self, to_open: &LogToOpen) {
         let LogToOpen {
             identity,
             leadership,
             stored,
             ..
-        } = &to_open;
-        let slot = match local_log::open(&self.logs, &to_open, self.now_ms()) {
+        } = to_open;
+        let slot = match local_log::open(&self.logs, to_open, self.now_ms()) {
             Ok(log) => Slot::Online(Partition::new(
                 identity.clone(),
                 self.services.clone(),

@@ -35,11 +35,6 @@ impl Deletions {
         self.added.notify_one();
     }
 
-    /// How many deletions wait; for tests and the metrics.
-    pub(super) fn len(&self) -> usize {
-        self.pending.lock().len()
-    }
-
     fn first_due_ms(&self) -> Option<i64> {
         self.pending
             .lock()
@@ -48,7 +43,8 @@ impl Deletions {
             .min()
     }
 
-    fn take_due(&self, now_ms: i64) -> Vec<PendingDeletion> {
+    /// Takes what may be removed.
+    pub(super) fn take_due(&self, now_ms: i64) -> Vec<PendingDeletion> {
         self.pending
             .lock()
             .extract_if(.., |deletion| deletion.due_ms <= now_ms)

@@ -351,3 +351,7 @@ struct Tidied {
     stored: StoredByPartition,
     leftovers: PendingDeletion,
 }
+
+#[cfg(test)]
+#[path = "manager_tests.rs"]
+mod tests;

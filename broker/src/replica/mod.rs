@@ -24,10 +24,13 @@ mod leader;
 mod local_log;
 mod manager;
 mod partition;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(crate) mod test_support;
 mod watcher;
 
 pub(crate) use leader::RequiredAcks;
 pub(crate) use local_log::Logs;
-pub(crate) use manager::{LoadError, Manager, PartitionError};
+pub(crate) use manager::{Manager, PartitionError};
 pub(crate) use partition::{AppendError, AppendReply, Partition};
 pub(crate) use watcher::{Watcher, WatcherKey};

@@ -28,7 +28,8 @@ use odradek_storage::{
     append::{AppendContext, AppendOrigin, AppendRequest, Appended},
     config::LogConfig,
     error::{AppendError as LogAppendError, LogError},
-    log::{Log, LogFlusher},
+    flush::LogFlusher,
+    log::Log,
     read::LogView,
     retention::PendingDeletion,
 };
@@ -95,6 +96,8 @@ pub(crate) struct Partition {
     watchers: Watchers,
     queue: Mutex<Queue>,
     deleted: AtomicBool,
+    /// A flush before an acknowledgement failed: what lies above the high watermark stays there.
+    frozen: AtomicBool,
     /// Locked on the disk pool only: by the drain, and between drains by housekeeping. Empty once
     /// the log is closed or deleted.
     log: Mutex<Option<Log>>,
@@ -163,6 +166,7 @@ impl Partition {
             watchers: Watchers::default(),
             queue: Mutex::default(),
             deleted: AtomicBool::new(false),
+            frozen: AtomicBool::new(false),
             log: Mutex::new(Some(log)),
         })
     }
@@ -175,11 +179,6 @@ impl Partition {
     /// The topic's name.
     pub(crate) fn topic(&self) -> &Arc<str> {
         &self.identity.topic
-    }
-
-    /// The topic's id.
-    pub(crate) fn topic_id(&self) -> Uuid {
-        self.identity.topic_id
     }
 
     /// Its number in the topic.
@@ -211,11 +210,6 @@ impl Partition {
     /// transactions yet, so it is the latter.
     pub(crate) fn last_stable(&self) -> i64 {
         self.high_watermark()
-    }
-
-    /// The offset that the next record will get. In memory: neither committed nor durable.
-    pub(crate) fn log_end(&self) -> i64 {
-        self.view.log_end_offset()
     }
 
     /// The read side of the log. It knows nothing of the high watermark: the reader bounds it.
@@ -338,13 +332,15 @@ impl Partition {
             && let Err(error) = log.flush(now_ms)
         {
             tracing::error!(partition = %self.identity, error = %ErrorChain(&error), "flush before acknowledgement");
-            // What was appended stays uncommitted: the directory is offline for good.
+            // Nobody knows what is on the disk; the directory is offline for good.
+            self.frozen.store(true, Ordering::Release);
             return requests
                 .iter()
                 .map(|_| Err(LogAppendError::Offline.into()))
                 .collect();
         }
         self.advance_high_watermark();
+        self.note_unflushed(log, requests);
         outcome
             .results
             .into_iter()
@@ -353,6 +349,9 @@ impl Partition {
     }
 
     fn advance_high_watermark(&self) {
+        if self.frozen.load(Ordering::Acquire) {
+            return;
+        }
         let offset = self
             .leader
             .lock()
@@ -494,3 +493,7 @@ impl std::fmt::Display for PartitionIdentity {
         write!(f, "{}-{}", self.topic, self.index)
     }
 }
+
+#[cfg(test)]
+#[path = "partition_tests.rs"]
+mod tests;
