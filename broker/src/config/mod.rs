@@ -16,18 +16,18 @@
 pub mod check;
 pub mod document;
 pub mod listeners;
-pub mod load;
+mod load;
 pub mod raw;
 pub mod table;
 pub mod topic;
+
+pub use load::load;
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use check::{Settings, Warning};
 use listeners::{Address, Listeners};
 use topic::TopicDefaults;
-
-use crate::telemetry::logging;
 
 /// The configuration of one broker. Immutable once loaded.
 #[derive(Debug, Clone)]
@@ -40,8 +40,6 @@ pub struct Config {
     pub listeners: Listeners,
     /// `admin.listener`; `None` when switched off.
     pub admin_listener: Option<Address>,
-    /// What is logged, and how.
-    pub logging: Logging,
     /// Sockets, threads and memory in flight.
     pub network: Network,
     /// How topics come and go.
@@ -125,15 +123,6 @@ pub struct Fetch {
     pub response_bytes_max: i32,
     /// `max.incremental.fetch.session.cache.slots`.
     pub sessions_max: usize,
-}
-
-/// What is logged, and how.
-#[derive(Debug, Clone)]
-pub struct Logging {
-    /// `logging.format`.
-    pub format: logging::Format,
-    /// `logging.filter`.
-    pub filter: logging::Filter,
 }
 
 /// A configuration that can be started, with what its author should be told.

@@ -1,7 +1,7 @@
 //! What a user writes, and the configuration or the messages that come of it.
 #![allow(clippy::unwrap_used)]
 
-use super::{check::Problems, load::load, *};
+use super::{check::Problems, *};
 
 fn surroundings() -> Surroundings {
     Surroundings {

@@ -7,7 +7,11 @@
 //! - [`latency`]: time to acknowledgement at a fixed rate, by an open loop.
 //! - [`first_ack`]: when a broker that is being started acknowledges its first record.
 //! - [`flights`]: real records, keyed, and the proof that each arrived once and in order.
-#![expect(clippy::print_stdout, reason = "the report is this program's output")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "its report is its output"
+)]
 
 mod client;
 mod consume;
@@ -16,6 +20,8 @@ mod flights;
 mod latency;
 mod produce;
 mod topics;
+
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -45,16 +51,27 @@ enum Command {
     Flights(flights::Arguments),
 }
 
-fn main() -> anyhow::Result<()> {
-    let Arguments { broker, command } = Arguments::parse();
-    let report = match command {
-        Command::Topics(arguments) => topics::run(&broker, &arguments)?,
-        Command::Produce(arguments) => produce::run(&broker, &arguments)?,
-        Command::Consume(arguments) => consume::run(&broker, &arguments)?,
-        Command::Latency(arguments) => latency::run(&broker, &arguments)?,
-        Command::FirstAck(arguments) => first_ack::run(&broker, &arguments)?,
-        Command::Flights(arguments) => flights::run(&broker, &arguments)?,
-    };
-    println!("{report}");
-    Ok(())
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(report) => {
+            println!("{report}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("load: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> anyhow::Result<serde_json::Value> {
+    let Arguments { broker, command } = arguments;
+    match command {
+        Command::Topics(arguments) => topics::run(&broker, &arguments),
+        Command::Produce(arguments) => produce::run(&broker, &arguments),
+        Command::Consume(arguments) => consume::run(&broker, &arguments),
+        Command::Latency(arguments) => latency::run(&broker, &arguments),
+        Command::FirstAck(arguments) => first_ack::run(&broker, &arguments),
+        Command::Flights(arguments) => flights::run(&broker, &arguments),
+    }
 }

@@ -20,7 +20,7 @@ use crate::client;
 pub(crate) struct Arguments {
     #[arg(long)]
     topic: String,
-    /// Bytes of values in all.
+    /// Bytes of values in all, rounded up to whole records.
     #[arg(long)]
     bytes: u64,
     /// Bytes of one value.
@@ -62,7 +62,7 @@ pub(crate) fn run(broker: &str, arguments: &Arguments) -> anyhow::Result<Value> 
         .fetch_metadata(Some(&arguments.topic), Duration::from_secs(30))?;
 
     let value = incompressible(arguments.size);
-    let records = arguments.bytes / arguments.size as u64;
+    let records = arguments.bytes.div_ceil(arguments.size as u64);
     let (begin, cpu) = (Instant::now(), client::cpu_seconds()?);
     for _ in 0..records {
         send(&producer, &arguments.topic, &value)?;

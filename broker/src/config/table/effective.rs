@@ -30,7 +30,6 @@ pub const SECTIONS: &[(&str, &[Key])] = &[
     ("Topics", TOPICS),
     ("The log", LOG),
     ("Producers and consumers", CLIENTS),
-    ("Log lines", LOGGING),
 ];
 
 const IDENTITY: &[Key] = &[
@@ -440,22 +439,5 @@ const CLIENTS: &[Key] = &[
         Some("1000"),
         "Fetch sessions remembered at once. A client without one sends its whole list of \
          partitions each time.",
-    ),
-];
-
-const LOGGING: &[Key] = &[
-    key(
-        "logging.format",
-        Kind::Choice(&["text", "json"]),
-        Some("text"),
-        "Odradek's own: `text` writes one readable line per event to standard error, `json` one \
-         JSON object.",
-    ),
-    key(
-        "logging.filter",
-        Kind::Text,
-        Some("info"),
-        "Odradek's own: which events are written: a level (`error`, `warn`, `info`, `debug`, \
-         `trace`, `off`), or a list such as `info,odradek_storage=debug`.",
     ),
 ];
