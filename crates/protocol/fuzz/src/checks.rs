@@ -158,6 +158,7 @@ pub fn record_batch(data: &[u8]) {
         let stats = validate_records(&batch, RecordRules::default());
         let codec = batch.header().attributes.compression();
         let _ = decompress(codec, batch.body(), DECOMPRESSED_LEN_MAX);
+        codecs_agree(&batch);
         if let Ok(stats) = stats {
             accepted_batch_is_readable(&batch, stats);
         }
@@ -189,6 +190,25 @@ fn checksum_follows_changes(mut batch: RecordBatch) {
         .verify_crc()
         .expect("the place in the log is not covered");
     assert_eq!(RecordBatch::parse(&batch.to_bytes()), Ok(batch));
+}
+
+/// The body taken for plain records, and then compressed: the verdict has to be the same.
+fn codecs_agree(batch: &RecordBatch) {
+    let with_body = |codec: Compression| {
+        let body = codec.compress(batch.body());
+        let mut header = *batch.header();
+        header.attributes = header.attributes.with_compression(codec);
+        header.length = i32::try_from(HEADER_LEN - 12 + body.len()).ok()?;
+        let bytes = [header.encode().as_slice(), &body].concat();
+        RecordBatch::parse(&Bytes::from(bytes)).ok()
+    };
+    let verdict = |codec| {
+        with_body(codec).map(|batch| validate_records(&batch, RecordRules { require_keys: true }))
+    };
+    assert_eq!(
+        verdict(batch.header().attributes.compression()),
+        verdict(Compression::None)
+    );
 }
 
 fn accepted_batch_is_readable(batch: &RecordBatch, stats: RecordStats) {

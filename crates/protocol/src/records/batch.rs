@@ -40,8 +40,10 @@ pub const NO_TIMESTAMP: i64 = -1;
 /// The leader epoch of a batch that no leader has appended yet.
 pub const NO_LEADER_EPOCH: i32 = -1;
 
+/// Where in a batch the bytes begin that the checksum covers; they go on to its end.
+pub const CRC_COVERS_FROM: usize = 21;
+
 const MAGIC_AT: usize = 16;
-const CRC_COVERS_FROM: usize = 21;
 /// Leaves room for the last offset delta of any batch, so that `last_offset() + 1` cannot overflow.
 const BASE_OFFSET_MAX: i64 = i64::MAX - i32::MAX as i64 - 1;
 
@@ -384,9 +386,10 @@ impl RecordBatch {
     /// Takes the batch at the start of `bytes`, which may hold more.
     ///
     /// # Errors
-    /// Any [`BatchError`] but a checksum mismatch.
+    /// Any [`BatchError`]. The checksum of a valid header is not looked at; that of an invalid one
+    /// tells damage on the way, which is worth another try, from a batch that was built wrongly.
     pub fn parse(bytes: &Bytes) -> Result<Self, BatchError> {
-        let header = BatchHeader::parse(bytes)?;
+        let header = BatchHeader::parse(bytes).map_err(|error| damage(bytes).unwrap_or(error))?;
         let needed = header.total_len();
         if bytes.len() < needed {
             return Err(BatchError::Incomplete {
@@ -461,6 +464,20 @@ impl RecordBatch {
         bytes.extend_from_slice(&self.body);
         bytes.into()
     }
+}
+
+/// The checksum error of a batch whose end can be found, whatever else its header says.
+fn damage(bytes: &[u8]) -> Option<BatchError> {
+    let mut fields = bytes.first_chunk::<HEADER_LEN>()?.as_slice();
+    let (_base_offset, length, _leader_epoch) =
+        (fields.get_i64(), fields.get_i32(), fields.get_i32());
+    let (magic, stored) = (fields.get_i8(), fields.get_u32());
+    let len = usize::try_from(length).ok()? + LENGTH_PREFIX_LEN;
+    if magic != MAGIC || len < HEADER_LEN {
+        return None;
+    }
+    let computed = crc32c::crc32c(bytes.get(CRC_COVERS_FROM..len)?);
+    (stored != computed).then_some(BatchError::CrcMismatch { stored, computed })
 }
 
 /// Iterates over the batches of a record set; ends after the first error.
