@@ -97,13 +97,21 @@ fn check_client(
     // Cheap checks first, then the one pass over all bytes.
     let size = batch.header().total_len();
     if u64::from(config.max_message_bytes) < size as u64 {
-        return Err(AppendError::RecordTooLarge { size, limit: config.max_message_bytes });
+        return Err(AppendError::RecordTooLarge {
+            size,
+            limit: config.max_message_bytes,
+        });
     }
     if u64::from(config.segment_bytes) < size as u64 {
-        return Err(AppendError::RecordListTooLarge { size, limit: config.segment_bytes });
+        return Err(AppendError::RecordListTooLarge {
+            size,
+            limit: config.segment_bytes,
+        });
     }
     batch.verify_crc().map_err(AppendError::MalformedBatch)?;
-    let rules = RecordRules { require_keys: config.cleanup_compact };
+    let rules = RecordRules {
+        require_keys: config.cleanup_compact,
+    };
     let stats = validate_records(&batch, rules).map_err(AppendError::InvalidRecord)?;
     if batch.header().attributes.is_transactional() {
         return Err(AppendError::Transactional);
@@ -132,7 +140,11 @@ fn check_timestamp(timestamp: i64, config: &LogConfig, now_ms: i64) -> Result<()
     if timestamp == NO_TIMESTAMP || (earliest..=latest).contains(&timestamp) {
         Ok(())
     } else {
-        Err(AppendError::InvalidTimestamp { timestamp, earliest, latest })
+        Err(AppendError::InvalidTimestamp {
+            timestamp,
+            earliest,
+            latest,
+        })
     }
 }
 

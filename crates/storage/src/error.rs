@@ -45,7 +45,10 @@ impl IoError {
 }
 
 fn is_no_space(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
 }
 
 /// Why one partition's part of a produce request was not appended. Nothing of it is in the log.

@@ -73,13 +73,18 @@ fn sync_up_to(state: &LogState, end: i64, now_ms: i64) -> Result<(), LogError> {
     state.check_online()?;
     let segments = state.segments();
     // Whatever lies before a segment that is synced for good, is too.
-    let unsynced: Vec<&Arc<Segment>> =
-        segments.iter().rev().take_while(|segment| !segment.is_synced_for_good()).collect();
+    let unsynced: Vec<&Arc<Segment>> = segments
+        .iter()
+        .rev()
+        .take_while(|segment| !segment.is_synced_for_good())
+        .collect();
     let sealed_since = 1 < unsynced.len();
     if state.recovery_point() < end || sealed_since {
         if state.names_unsynced.swap(false, Ordering::AcqRel) {
             let synced = state.disk().sync_dir(state.dir());
-            synced.map_err(IoError::on("sync", state.dir())).map_err(|error| state.poison(error))?;
+            synced
+                .map_err(IoError::on("sync", state.dir()))
+                .map_err(|error| state.poison(error))?;
         }
         // The oldest first, so that what is durable has no holes.
         for segment in unsynced.into_iter().rev() {
@@ -102,7 +107,11 @@ pub(crate) fn save_producers(
     match producers.save(state.disk(), state.dir(), offset) {
         Ok(()) => {}
         Err(SnapshotError::Io { path, source }) => {
-            let error = IoError { action: "write", path, source };
+            let error = IoError {
+                action: "write",
+                path,
+                source,
+            };
             if error.is_no_space() {
                 tracing::warn!(offset, "no space for a producer snapshot");
                 return Ok(());
@@ -113,10 +122,15 @@ pub(crate) fn save_producers(
     }
     let previous = flushing.snapshot_offset.replace(offset);
     if let Some(previous) = previous.filter(|previous| *previous != offset)
-        && !state.segments().iter().any(|segment| segment.base_offset() == previous)
+        && !state
+            .segments()
+            .iter()
+            .any(|segment| segment.base_offset() == previous)
     {
         // Only tidiness: a snapshot too many does no harm.
-        let _ = state.disk().remove_file(&state.dir().join(snapshot_file_name(previous)));
+        let _ = state
+            .disk()
+            .remove_file(&state.dir().join(snapshot_file_name(previous)));
     }
     Ok(())
 }

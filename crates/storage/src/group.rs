@@ -27,7 +27,13 @@ pub(crate) fn append_group(
         return requests.iter().map(|_| Err(AppendError::Offline)).collect();
     }
     let run = Run::starting_at(log.state.log_end_offset(), 0);
-    let mut group = Group { log, context, run, results: Vec::new(), failed: None };
+    let mut group = Group {
+        log,
+        context,
+        run,
+        results: Vec::new(),
+        failed: None,
+    };
     for request in requests {
         let result = match &group.failed {
             Some(error) => Err(error.clone()),
@@ -102,7 +108,10 @@ impl Group<'_> {
                 let base_offset = batch.header().base_offset;
                 let log_end_offset = self.run.next_offset;
                 if base_offset < log_end_offset {
-                    return Err(AppendError::OutOfOrderOffsets { base_offset, log_end_offset });
+                    return Err(AppendError::OutOfOrderOffsets {
+                        base_offset,
+                        log_end_offset,
+                    });
                 }
             }
         }
@@ -118,7 +127,9 @@ impl Group<'_> {
         self.enter_epoch(header.partition_leader_epoch, placed.base_offset)?;
         if let Some(sequenced) = sequenced {
             let producers = self.log.state.producers.lock();
-            self.run.producers.append(&producers, &sequenced, placed.base_offset);
+            self.run
+                .producers
+                .append(&producers, &sequenced, placed.base_offset);
         } else if let Some(marker) = transaction_marker(&batch) {
             self.run.markers.push((marker, placed.base_offset));
         }
@@ -140,12 +151,18 @@ impl Group<'_> {
         &self,
         sequenced: Option<&SequencedBatch>,
     ) -> Result<Option<Appended>, AppendError> {
-        let Some(sequenced) = sequenced else { return Ok(None) };
+        let Some(sequenced) = sequenced else {
+            return Ok(None);
+        };
         let producers = self.log.state.producers.lock();
         let verdict = self.run.producers.check(&producers, sequenced);
         match verdict.map_err(AppendError::Sequence)? {
             Verdict::Append => Ok(None),
-            Verdict::Duplicate { base_offset, last_offset, timestamp } => Ok(Some(Appended {
+            Verdict::Duplicate {
+                base_offset,
+                last_offset,
+                timestamp,
+            } => Ok(Some(Appended {
                 base_offset,
                 last_offset,
                 log_append_time_ms: self.log_append_time(timestamp),
@@ -160,10 +177,15 @@ impl Group<'_> {
     }
 
     fn make_room_for(&mut self, batch: &PlacedBatch) -> Result<(), AppendError> {
-        let Self { log, run, context, .. } = self;
+        let Self {
+            log, run, context, ..
+        } = self;
         let jitter_ms = log.roll_jitter_ms();
         let now_ms = context.now_ms;
-        if !log.writer.is_full_for(batch, run.bytes, &log.config, jitter_ms, now_ms) {
+        if !log
+            .writer
+            .is_full_for(batch, run.bytes, &log.config, jitter_ms, now_ms)
+        {
             return Ok(());
         }
         self.write_run()?;
@@ -205,7 +227,8 @@ impl Group<'_> {
             for (marker, offset) in &run.markers {
                 producers.replay_marker(marker, *offset);
             }
-            log.writer.publish(&run.batches, &log.state.context.positions);
+            log.writer
+                .publish(&run.batches, &log.state.context.positions);
             log.state.set_log_end_offset(run.next_offset);
         }
         log.writer.index(&run.batches, position, &log.config);

@@ -46,3 +46,7 @@ mod segment_writer;
 mod segments;
 mod state;
 mod truncate;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod test_support;

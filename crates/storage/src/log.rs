@@ -88,7 +88,16 @@ impl Log {
     pub fn open(context: &LogContext, options: OpenOptions) -> Result<(Self, Recovery), OpenError> {
         let (state, writer, recovery) = recovery::open(context, &options)?;
         let view = LogView::new(Arc::clone(&state));
-        Ok((Self { state, view, config: options.config, writer, broken: false }, recovery))
+        Ok((
+            Self {
+                state,
+                view,
+                config: options.config,
+                writer,
+                broken: false,
+            },
+            recovery,
+        ))
     }
 
     /// The read side; clones share it.
@@ -126,7 +135,10 @@ impl Log {
         let since_flush_ms = context.now_ms - self.state.last_flush_ms.load(Ordering::Relaxed);
         let flush_required = end_before < end
             && (self.config.flush_messages <= unflushed || self.config.flush_ms <= since_flush_ms);
-        AppendOutcome { results, flush_required }
+        AppendOutcome {
+            results,
+            flush_required,
+        }
     }
 
     /// Remembers that this replica leads from here on in `epoch`.
@@ -173,7 +185,11 @@ impl Log {
         let log_start_offset = self.state.log_start_offset();
         let log_end_offset = self.state.log_end_offset();
         if log_end_offset < offset {
-            return Err(LogError::OffsetOutOfRange { offset, log_start_offset, log_end_offset });
+            return Err(LogError::OffsetOutOfRange {
+                offset,
+                log_start_offset,
+                log_end_offset,
+            });
         }
         if offset <= log_start_offset {
             return Ok(false);
@@ -209,14 +225,23 @@ impl Log {
         let mut flushing = state.flushing.lock();
         flushing.closed = true;
         let dir = state.dir();
-        let name = dir.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let name = dir
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
         let renamed = dir.with_file_name(match TopicPartition::from_dir_name(name) {
             Some(partition) => partition.deleted_dir_name(uuid),
             None => format!("{name}.{}-delete", uuid.simple()),
         });
-        state.disk().rename(dir, &renamed).map_err(IoError::on("rename", dir))?;
-        let parent = dir.parent().unwrap_or(Path::new("/"));
-        state.disk().sync_dir(parent).map_err(IoError::on("sync", parent))?;
+        state
+            .disk()
+            .rename(dir, &renamed)
+            .map_err(IoError::on("rename", dir))?;
+        let parent = dir.parent().unwrap_or_else(|| Path::new("/"));
+        state
+            .disk()
+            .sync_dir(parent)
+            .map_err(IoError::on("sync", parent))?;
         let segments = state.segments();
         for segment in segments.iter() {
             segment.moved_to(&renamed);
@@ -230,7 +255,11 @@ impl Log {
 
     /// An error if nothing may be written any more.
     pub(crate) fn check_writable(&self) -> Result<(), LogError> {
-        if self.broken { Err(LogError::Offline) } else { self.state.check_online() }
+        if self.broken {
+            Err(LogError::Offline)
+        } else {
+            self.state.check_online()
+        }
     }
 
     /// Creates the files of a segment; the next flush makes their names durable.

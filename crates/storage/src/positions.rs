@@ -67,7 +67,11 @@ impl PositionBudget {
         let oldest = {
             let mut chunks = self.chunks.lock();
             chunks.push_back(Arc::downgrade(owner));
-            if self.chunks_max < chunks.len() { chunks.pop_front() } else { None }
+            if self.chunks_max < chunks.len() {
+                chunks.pop_front()
+            } else {
+                None
+            }
         };
         if let Some(oldest) = oldest.and_then(|owner| owner.upgrade()) {
             oldest.forget_oldest_chunk();
@@ -217,7 +221,9 @@ impl SegmentPositions {
     pub(crate) fn find(&self, budget: &PositionBudget, wanted: &Wanted) -> Found {
         let found = {
             let known = self.known.read();
-            let start = known.exactly(wanted.relative_offset).or_else(|| self.was_served(wanted));
+            let start = known
+                .exactly(wanted.relative_offset)
+                .or_else(|| self.was_served(wanted));
             match start {
                 Some(start) if wanted.upper_relative_offset <= start.relative_offset => {
                     // The reader will come back here when there is more.
@@ -249,7 +255,10 @@ impl SegmentPositions {
     /// Where an earlier read ended, if the wanted one starts there.
     pub(crate) fn was_served(&self, wanted: &Wanted) -> Option<BatchStart> {
         let served = self.served.lock();
-        served.iter().find(|end| end.relative_offset == wanted.relative_offset).copied()
+        served
+            .iter()
+            .find(|end| end.relative_offset == wanted.relative_offset)
+            .copied()
     }
 
     fn forget_oldest_chunk(&self) {
@@ -261,45 +270,52 @@ impl Known {
     /// Moves the oldest recent start to the sparse ones, or drops it if they do well without.
     /// Returns the number of chunks that became necessary.
     fn thin_out_oldest_recent(&mut self) -> usize {
-        let Some(start) = self.recent.pop_front() else { return 0 };
+        let Some(start) = self.recent.pop_front() else {
+            return 0;
+        };
         let next = self.recent.front().unwrap_or(&self.end);
         let last_sparse = self.sparse.back().and_then(|chunk| chunk.last());
         if last_sparse.is_some_and(|last| next.position - last.position <= SPARSE_BYTES) {
             return 0;
         }
-        match self.sparse.back_mut().filter(|chunk| chunk.len() < CHUNK_POSITIONS) {
-            Some(chunk) => {
-                chunk.push(start);
-                0
-            }
-            None => {
-                let mut chunk = Vec::with_capacity(CHUNK_POSITIONS);
-                chunk.push(start);
-                self.sparse.push_back(chunk);
-                1
-            }
+        let has_room = |chunk: &Vec<_>| chunk.len() < CHUNK_POSITIONS;
+        let begins_chunk = !self.sparse.back().is_some_and(has_room);
+        if begins_chunk {
+            self.sparse.push_back(Vec::with_capacity(CHUNK_POSITIONS));
         }
+        if let Some(chunk) = self.sparse.back_mut() {
+            chunk.push(start);
+        }
+        usize::from(begins_chunk)
     }
 
     /// Remembers how much the process had appended when this segment ended where it ends now.
     fn mark_hot(&mut self, appended: u64) {
         let position = self.end.position;
-        let due = self.hot_marks.back().is_none_or(|last| {
-            HOT_MARK_BYTES <= position.saturating_sub(last.position)
-        });
+        let due = self
+            .hot_marks
+            .back()
+            .is_none_or(|last| HOT_MARK_BYTES <= position.saturating_sub(last.position));
         if due {
             self.hot_marks.push_back(HotMark { position, appended });
         }
-        while self.hot_marks.front().is_some_and(|mark| mark.appended + HOT_BYTES < appended) {
+        while self
+            .hot_marks
+            .front()
+            .is_some_and(|mark| mark.appended + HOT_BYTES < appended)
+        {
             self.hot_marks.pop_front();
         }
     }
 
     fn is_hot(&self, position: u32, budget: &PositionBudget) -> bool {
         let appended = budget.appended.load(Ordering::Relaxed);
-        let cold_marks =
-            self.hot_marks.partition_point(|mark| mark.appended + HOT_BYTES < appended);
-        self.hot_marks.get(cold_marks).is_some_and(|mark| mark.position <= position)
+        let cold_marks = self
+            .hot_marks
+            .partition_point(|mark| mark.appended + HOT_BYTES < appended);
+        self.hot_marks
+            .get(cold_marks)
+            .is_some_and(|mark| mark.position <= position)
     }
 
     /// The known batch that starts at this very offset.
@@ -317,9 +333,13 @@ impl Known {
         if let Some(last) = self.recent.partition_point(&holds).checked_sub(1) {
             return self.recent.get(last).copied();
         }
-        let chunk = self.sparse.partition_point(|chunk| chunk.first().is_some_and(&holds));
+        let chunk = self
+            .sparse
+            .partition_point(|chunk| chunk.first().is_some_and(&holds));
         let chunk = self.sparse.get(chunk.checked_sub(1)?)?;
-        chunk.get(chunk.partition_point(holds).checked_sub(1)?).copied()
+        chunk
+            .get(chunk.partition_point(holds).checked_sub(1)?)
+            .copied()
     }
 
     /// The first known position above `position`.
@@ -332,9 +352,15 @@ impl Known {
                 .sparse
                 .partition_point(|chunk| chunk.last().is_some_and(below));
             let chunk = self.sparse.get(chunk).map_or(&[][..], Vec::as_slice);
-            return chunk.get(chunk.partition_point(below)).copied().unwrap_or(*last);
+            return chunk
+                .get(chunk.partition_point(below))
+                .copied()
+                .unwrap_or(*last);
         }
-        self.recent.get(self.recent.partition_point(below)).copied().unwrap_or(self.end)
+        self.recent
+            .get(self.recent.partition_point(below))
+            .copied()
+            .unwrap_or(self.end)
     }
 
     fn range_from(&self, start: BatchStart, wanted: &Wanted, budget: &PositionBudget) -> Found {
@@ -348,7 +374,10 @@ impl Known {
         }
         // Not even the first batch fits, as far as positions are known.
         let next = self.first_above(start.position);
-        let exact = self.recent.front().is_some_and(|first| first.position <= start.position)
+        let exact = self
+            .recent
+            .front()
+            .is_some_and(|first| first.position <= start.position)
             || SPARSE_BYTES < next.position - start.position
                 && self.exactly(start.relative_offset).is_some();
         if !exact {
@@ -356,7 +385,11 @@ impl Known {
         } else if wanted.upper_relative_offset < next.relative_offset || !wanted.at_least_one {
             Found::Nothing
         } else {
-            Found::Range { start, end: next, hot }
+            Found::Range {
+                start,
+                end: next,
+                hot,
+            }
         }
     }
 }

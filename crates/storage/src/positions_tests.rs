@@ -10,7 +10,10 @@ const ANYTHING: Wanted = Wanted {
 };
 
 fn start(relative_offset: u32, position: u32) -> BatchStart {
-    BatchStart { relative_offset, position }
+    BatchStart {
+        relative_offset,
+        position,
+    }
 }
 
 fn big_budget() -> PositionBudget {
@@ -43,10 +46,22 @@ fn a_range_starts_at_the_wanted_batch_and_ends_at_the_last_that_fits() {
         Found::Range { start, end, .. } => (start, end),
         other => panic!("{other:?}"),
     };
-    let from_second = Wanted { relative_offset: 10, ..ANYTHING };
+    let from_second = Wanted {
+        relative_offset: 10,
+        ..ANYTHING
+    };
     assert_eq!(find(from_second), (starts[1], starts[4]));
-    assert_eq!(find(Wanted { max_bytes: 299, ..from_second }), (starts[1], starts[3]));
-    let bounded = Wanted { upper_relative_offset: 20, ..from_second };
+    assert_eq!(
+        find(Wanted {
+            max_bytes: 299,
+            ..from_second
+        }),
+        (starts[1], starts[3])
+    );
+    let bounded = Wanted {
+        upper_relative_offset: 20,
+        ..from_second
+    };
     assert_eq!(find(bounded), (starts[1], starts[2]));
 }
 
@@ -55,15 +70,28 @@ fn the_first_batch_comes_even_if_it_is_too_large_but_only_if_asked_for() {
     let budget = big_budget();
     let positions = SegmentPositions::new(start(0, 0));
     let starts = append(&positions, &budget, &[100, 100]);
-    let tight = Wanted { max_bytes: 1, ..ANYTHING };
+    let tight = Wanted {
+        max_bytes: 1,
+        ..ANYTHING
+    };
     let hot = true;
     assert_eq!(
         positions.find(&budget, &tight),
-        Found::Range { start: starts[0], end: starts[1], hot }
+        Found::Range {
+            start: starts[0],
+            end: starts[1],
+            hot
+        }
     );
-    let none = Wanted { at_least_one: false, ..tight };
+    let none = Wanted {
+        at_least_one: false,
+        ..tight
+    };
     assert_eq!(positions.find(&budget, &none), Found::Nothing);
-    let above_upper = Wanted { upper_relative_offset: 9, ..tight };
+    let above_upper = Wanted {
+        upper_relative_offset: 9,
+        ..tight
+    };
     assert_eq!(positions.find(&budget, &above_upper), Found::Nothing);
 }
 
@@ -72,7 +100,10 @@ fn an_offset_inside_a_batch_is_not_known() {
     let budget = big_budget();
     let positions = SegmentPositions::new(start(0, 0));
     append(&positions, &budget, &[100, 100]);
-    let inside = Wanted { relative_offset: 5, ..ANYTHING };
+    let inside = Wanted {
+        relative_offset: 5,
+        ..ANYTHING
+    };
     assert_eq!(positions.find(&budget, &inside), Found::Unknown);
 }
 
@@ -82,7 +113,10 @@ fn what_was_there_before_the_first_append_is_not_known() {
     let positions = SegmentPositions::new(start(500, 9000));
     append(&positions, &budget, &[100]);
     assert_eq!(positions.find(&budget, &ANYTHING), Found::Unknown);
-    let new = Wanted { relative_offset: 500, ..ANYTHING };
+    let new = Wanted {
+        relative_offset: 500,
+        ..ANYTHING
+    };
     assert!(matches!(positions.find(&budget, &new), Found::Range { .. }));
 }
 
@@ -109,7 +143,10 @@ fn a_reader_that_starts_at_a_known_batch_reads_to_the_end_without_the_disk() {
                 positions.seal(&budget);
             }
             for max_bytes in [64 << 10, 1 << 20] {
-                let mut wanted = Wanted { max_bytes, ..ANYTHING };
+                let mut wanted = Wanted {
+                    max_bytes,
+                    ..ANYTHING
+                };
                 while wanted.relative_offset < positions.end().relative_offset {
                     let Found::Range { start, end, .. } = positions.find(&budget, &wanted) else {
                         panic!("lost at {wanted:?}, largest batch {largest}");
@@ -130,13 +167,22 @@ fn a_reader_that_waited_at_the_end_is_remembered_while_many_small_batches_come()
     let budget = big_budget();
     let positions = SegmentPositions::new(start(0, 0));
     append(&positions, &budget, &[100; 5]);
-    let waiting = Wanted { relative_offset: 50, upper_relative_offset: 50, ..ANYTHING };
+    let waiting = Wanted {
+        relative_offset: 50,
+        upper_relative_offset: 50,
+        ..ANYTHING
+    };
     assert_eq!(positions.find(&budget, &waiting), Found::Nothing);
     for _ in 0..10 {
         append(&positions, &budget, &[100; 100]);
     }
-    let wanted = Wanted { relative_offset: 50, ..ANYTHING };
-    let Found::Range { start, .. } = positions.find(&budget, &wanted) else { panic!() };
+    let wanted = Wanted {
+        relative_offset: 50,
+        ..ANYTHING
+    };
+    let Found::Range { start, .. } = positions.find(&budget, &wanted) else {
+        panic!()
+    };
     assert_eq!(start.position, 500);
 }
 
@@ -148,8 +194,13 @@ fn a_truncated_segment_goes_on_at_its_new_end() {
     positions.truncate(starts[300]);
     assert_eq!(positions.end(), starts[300]);
     append(&positions, &budget, &[100; 2]);
-    let wanted = Wanted { relative_offset: 3000, ..ANYTHING };
-    let Found::Range { start, end, .. } = positions.find(&budget, &wanted) else { panic!() };
+    let wanted = Wanted {
+        relative_offset: 3000,
+        ..ANYTHING
+    };
+    let Found::Range { start, end, .. } = positions.find(&budget, &wanted) else {
+        panic!()
+    };
     assert_eq!((start, end.relative_offset), (starts[300], 3020));
 }
 
@@ -161,12 +212,20 @@ fn the_oldest_positions_of_all_segments_are_forgotten_first() {
         // 700 of these leave the recent ones: two chunks and a begun one.
         append(segment, &budget, &[SPARSE_BYTES; 700 + RECENT_BATCHES]);
     }
-    let chunks: Vec<usize> =
-        segments.iter().map(|segment| segment.known.read().sparse.len()).collect();
+    let chunks: Vec<usize> = segments
+        .iter()
+        .map(|segment| segment.known.read().sparse.len())
+        .collect();
     assert_eq!(chunks, [0, 1, 3]);
-    let first = Wanted { max_bytes: SPARSE_BYTES, ..ANYTHING };
+    let first = Wanted {
+        max_bytes: SPARSE_BYTES,
+        ..ANYTHING
+    };
     assert_eq!(segments[0].find(&budget, &first), Found::Unknown);
-    assert!(matches!(segments[2].find(&budget, &first), Found::Range { .. }));
+    assert!(matches!(
+        segments[2].find(&budget, &first),
+        Found::Range { .. }
+    ));
 }
 
 #[test]
@@ -175,7 +234,10 @@ fn only_what_the_process_appended_last_is_hot() {
     let old = SegmentPositions::new(start(0, 0));
     let new = SegmentPositions::new(start(0, 0));
     let is_hot = |positions: &Arc<SegmentPositions>, relative_offset| {
-        let wanted = Wanted { relative_offset, ..ANYTHING };
+        let wanted = Wanted {
+            relative_offset,
+            ..ANYTHING
+        };
         match positions.find(&budget, &wanted) {
             Found::Range { hot, .. } => hot,
             other => panic!("{other:?}"),

@@ -40,17 +40,17 @@ impl Preallocation {
         let step = inherited.map_or(0, |before| before.step);
         // With a step to go on with, the first write already asks for space.
         let step_end = if step == 0 { size + STEP_MIN } else { size };
-        Self { step_end, step, step_began_ms: now_ms, allocated_end: size }
+        Self {
+            step_end,
+            step,
+            step_began_ms: now_ms,
+            allocated_end: size,
+        }
     }
 
     /// A write will make the file end at `end`, and the segment will never be larger than
     /// `size_max`. Returns what to preallocate first, if anything.
-    pub(crate) fn before_write(
-        &mut self,
-        end: u64,
-        size_max: u64,
-        now_ms: i64,
-    ) -> Option<Stretch> {
+    pub(crate) fn before_write(&mut self, end: u64, size_max: u64, now_ms: i64) -> Option<Stretch> {
         if end <= self.step_end {
             return None;
         }
@@ -61,7 +61,11 @@ impl Preallocation {
             self.step
         } else {
             // Too small to be worth it.
-            if self.step <= STEP_MIN { 0 } else { self.step / 2 }
+            if self.step <= STEP_MIN {
+                0
+            } else {
+                self.step / 2
+            }
         };
         self.step_began_ms = now_ms;
         self.step_end = end + self.step.max(STEP_MIN);
@@ -72,7 +76,10 @@ impl Preallocation {
         }
         // The write itself fills what lies between the old end and `end`.
         self.allocated_end = allocate_to;
-        Some(Stretch { position, len: allocate_to - position })
+        Some(Stretch {
+            position,
+            len: allocate_to - position,
+        })
     }
 
     /// Whether blocks behind a file of that size may have to be given back.
@@ -104,7 +111,10 @@ mod tests {
             end += bytes;
             let now_ms = n as i64 * interval_ms;
             if let Some(stretch) = preallocation.before_write(end, SEGMENT, now_ms) {
-                assert!(end <= stretch.position, "only space that is not written now");
+                assert!(
+                    end <= stretch.position,
+                    "only space that is not written now"
+                );
                 calls += 1;
             }
         }
@@ -142,7 +152,13 @@ mod tests {
         }
         let mut second = Preallocation::new(0, 0, Some(&first));
         let stretch = second.before_write(MIB, SEGMENT, 0);
-        assert_eq!(stretch, Some(Stretch { position: MIB, len: STEP_MAX }));
+        assert_eq!(
+            stretch,
+            Some(Stretch {
+                position: MIB,
+                len: STEP_MAX
+            })
+        );
     }
 
     #[test]

@@ -100,7 +100,10 @@ impl LogView {
             return 0;
         }
         let segments = self.state.segments();
-        segments.iter().map(|segment| segment.unsynced_bytes()).sum()
+        segments
+            .iter()
+            .map(|segment| segment.unsynced_bytes())
+            .sum()
     }
 
     /// The epoch of the last batch, or the one this replica began to lead in.
@@ -122,13 +125,17 @@ impl LogView {
             return Located::OutOfRange;
         }
         let segments = self.state.segments();
-        let Some(segment) =
-            segments.index_of(request.offset).and_then(|index| segments.get(index))
+        let Some(segment) = segments
+            .index_of(request.offset)
+            .and_then(|index| segments.get(index))
         else {
             return Located::OutOfRange;
         };
         let wanted = wanted(segment, request, log_end_offset);
-        match segment.positions.find(&self.state.context.positions, &wanted) {
+        match segment
+            .positions
+            .find(&self.state.context.positions, &wanted)
+        {
             Found::Range { start, end, hot } => match segment.log().handle_if_open() {
                 Some(file) => Located::Slice(slice(segment, file, start, end, hot)),
                 None => Located::NeedsDisk,
@@ -157,9 +164,13 @@ impl LogView {
         };
         // Compaction can leave an offset, and all behind it in its segment, without a batch.
         for index in first.. {
-            let Some(segment) = segments.get(index) else { break };
+            let Some(segment) = segments.get(index) else {
+                break;
+            };
             let wanted = wanted(segment, request, log_end_offset);
-            let known = segment.positions.find(&self.state.context.positions, &wanted);
+            let known = segment
+                .positions
+                .find(&self.state.context.positions, &wanted);
             if let Found::Range { start, end, hot } = known {
                 let file = segment.handle()?;
                 return Ok(Located::Slice(slice(segment, file, start, end, hot)));
@@ -247,27 +258,35 @@ fn find_end(
     // A batch that cannot be read is reported when it is asked for, not before.
     while let Ok(Some(batch)) = walk.next_batch() {
         if position_max < batch.end_position() || !is_allowed(&batch) {
-            end = Some(BatchStart {
-                relative_offset: segment.relative(batch.header.base_offset),
-                position: batch.position,
-            });
+            end = Some(start_of(segment, &batch));
             break;
         }
-        end = Some(BatchStart {
-            relative_offset: segment.relative(batch.header.next_offset()),
-            position: batch.end_position(),
-        });
+        end = Some(end_of(segment, &batch));
     }
-    let end = end.unwrap_or(BatchStart {
-        relative_offset: segment.relative(start.header.next_offset()),
-        position: first_end,
-    });
+    let end = end.unwrap_or_else(|| end_of(segment, &start));
     segment.positions.remember_served(end);
-    let start = BatchStart {
-        relative_offset: segment.relative(start.header.base_offset),
-        position: start.position,
-    };
-    Ok(Located::Slice(slice(segment, segment.handle()?, start, end, false)))
+    let file = segment.handle()?;
+    Ok(Located::Slice(slice(
+        segment,
+        file,
+        start_of(segment, &start),
+        end,
+        false,
+    )))
+}
+
+fn start_of(segment: &Segment, batch: &BatchAt) -> BatchStart {
+    BatchStart {
+        relative_offset: segment.relative(batch.header.base_offset),
+        position: batch.position,
+    }
+}
+
+fn end_of(segment: &Segment, batch: &BatchAt) -> BatchStart {
+    BatchStart {
+        relative_offset: segment.relative(batch.header.next_offset()),
+        position: batch.end_position(),
+    }
 }
 
 #[cfg(test)]

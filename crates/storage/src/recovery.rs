@@ -51,7 +51,10 @@ pub struct Recovery {
 }
 
 /// What is wrong where a batch should be and the file ends.
-const MISSING: BatchError = BatchError::Incomplete { needed: HEADER_LEN, available: 0 };
+const MISSING: BatchError = BatchError::Incomplete {
+    needed: HEADER_LEN,
+    available: 0,
+};
 
 /// See [`Log::open`](crate::log::Log::open).
 pub(crate) fn open(
@@ -61,13 +64,22 @@ pub(crate) fn open(
     let disk = context.disk().as_ref();
     let found = find_segments(disk, &options.dir)?;
     let epochs = LeaderEpochCache::load(disk, &options.dir)?;
-    let mut opening = Opening { context, options, epochs, recovery: Recovery::default() };
+    let mut opening = Opening {
+        context,
+        options,
+        epochs,
+        recovery: Recovery::default(),
+    };
     let tail = if found.is_empty() {
         opening.start_anew(options.log_start_offset)?
     } else {
         opening.find_end(&found)?
     };
-    let log_start_offset = tail.segments.first().base_offset().max(options.log_start_offset);
+    let log_start_offset = tail
+        .segments
+        .first()
+        .base_offset()
+        .max(options.log_start_offset);
     let tail = if tail.end_offset < log_start_offset {
         // Every record that is left was deleted before the crash.
         opening.remove_segments(&tail.segments)?;
@@ -111,7 +123,12 @@ impl Opening<'_> {
         let segment = Segment::create(&self.context.files, &self.options.dir, offset)?;
         let segment = Arc::new(segment);
         let writer = SegmentWriter::new(Arc::clone(&segment), self.options.now_ms, None)?;
-        Ok(Tail { segments: Segments::new(vec![segment]), writer, end_offset: offset, is_new: true })
+        Ok(Tail {
+            segments: Segments::new(vec![segment]),
+            writer,
+            end_offset: offset,
+            is_new: true,
+        })
     }
 
     fn find_end(&mut self, found: &[SegmentFiles]) -> Result<Tail, OpenError> {
@@ -129,11 +146,16 @@ impl Opening<'_> {
                 tail => return tail,
             }
         }
-        self.end_after_crash(segments)
+        self.end_after_crash(&segments)
     }
 
     fn segments_of(&self, found: &[SegmentFiles]) -> Vec<Arc<Segment>> {
-        let OpenOptions { dir, recovery_point, previous_stop, .. } = self.options;
+        let OpenOptions {
+            dir,
+            recovery_point,
+            previous_stop,
+            ..
+        } = self.options;
         let next = found.iter().skip(1).map(Some).chain([None]);
         found
             .iter()
@@ -171,17 +193,24 @@ impl Opening<'_> {
         }
         self.check_not_short(active, active.size(), end_offset)?;
         let writer = SegmentWriter::new(Arc::clone(active), self.options.now_ms, None)?;
-        Ok(Tail { segments: segments.clone(), writer, end_offset, is_new: false })
+        Ok(Tail {
+            segments: segments.clone(),
+            writer,
+            end_offset,
+            is_new: false,
+        })
     }
 
     /// Verifies the batches that may not be there, segment by segment, and cuts the log at the
     /// first one that is not.
-    fn end_after_crash(&mut self, segments: Segments) -> Result<Tail, OpenError> {
+    fn end_after_crash(&mut self, segments: &Segments) -> Result<Tail, OpenError> {
         let count = segments.iter().len();
         let first = match self.options.previous_stop {
             PreviousStop::ProcessDied => count - 1,
             // The segment of the last synced record: its indexes may not be synced.
-            _ => segments.index_of(self.options.recovery_point - 1).unwrap_or(0),
+            _ => segments
+                .index_of(self.options.recovery_point - 1)
+                .unwrap_or(0),
         };
         for index in first..count {
             let segment = segments.get(index).expect("counted above");
@@ -196,13 +225,18 @@ impl Opening<'_> {
             if !is_last || end.damage.is_some() {
                 let damage = end.damage.unwrap_or(MISSING);
                 self.check_above_recovery_point(segment, end.position, end.next_offset, damage)?;
-                self.cut(&segments, index, end.position)?;
+                self.cut(segments, index, end.position)?;
             }
             self.check_not_short(segment, end.position, end.next_offset)?;
             segment.unseal();
             let kept = segments.first_only(index + 1);
             let end_offset = end.next_offset;
-            return Ok(Tail { segments: kept, writer, end_offset, is_new: false });
+            return Ok(Tail {
+                segments: kept,
+                writer,
+                end_offset,
+                is_new: false,
+            });
         }
         unreachable!("the last segment is never followed by another")
     }
@@ -268,13 +302,24 @@ impl Opening<'_> {
             let from = distrust_wholly(segment)?;
             return self.scan(segment, from);
         }
-        Ok((writer, ScanEnd { position, next_offset, damage }))
+        Ok((
+            writer,
+            ScanEnd {
+                position,
+                next_offset,
+                damage,
+            },
+        ))
     }
 
     fn note(&mut self, writer: &mut SegmentWriter, batch: &BatchAt) {
         writer.reindex(batch, &self.options.config);
         let epoch = batch.header.partition_leader_epoch;
-        if self.epochs.latest().is_none_or(|latest| latest.epoch < epoch) {
+        if self
+            .epochs
+            .latest()
+            .is_none_or(|latest| latest.epoch < epoch)
+        {
             self.epochs.assign(epoch, batch.header.base_offset);
         }
     }
@@ -316,7 +361,9 @@ impl Opening<'_> {
             remove_files(self.disk(), segment)?;
         }
         let dir = &self.options.dir;
-        self.disk().sync_dir(dir).map_err(IoError::on("sync", dir))?;
+        self.disk()
+            .sync_dir(dir)
+            .map_err(IoError::on("sync", dir))?;
         Ok(())
     }
 
@@ -332,7 +379,11 @@ impl Opening<'_> {
             return Ok(());
         }
         let path = segment.log().path();
-        Err(OpenError::Corrupt { path, position: u64::from(position), source })
+        Err(OpenError::Corrupt {
+            path,
+            position: u64::from(position),
+            source,
+        })
     }
 
     fn check_not_short(
@@ -349,8 +400,18 @@ impl Opening<'_> {
         tail: Tail,
         log_start_offset: i64,
     ) -> Result<(Arc<LogState>, SegmentWriter, Recovery), OpenError> {
-        let Tail { segments, writer, end_offset, is_new } = tail;
-        let OpenOptions { dir, recovery_point, now_ms, .. } = self.options;
+        let Tail {
+            segments,
+            writer,
+            end_offset,
+            is_new,
+        } = tail;
+        let OpenOptions {
+            dir,
+            recovery_point,
+            now_ms,
+            ..
+        } = self.options;
         let active = segments.active();
         active.positions.truncate(BatchStart {
             relative_offset: active.relative(end_offset),
@@ -360,7 +421,9 @@ impl Opening<'_> {
         let replayed = replay_producers(self.context, dir, &segments, end_offset)?;
         self.recovery.bytes_replayed = replayed.bytes;
         if self.recovery.bytes_truncated != 0 {
-            self.disk().sync_dir(dir).map_err(IoError::on("sync", dir))?;
+            self.disk()
+                .sync_dir(dir)
+                .map_err(IoError::on("sync", dir))?;
         }
         let opened = Opened {
             segments,
@@ -413,7 +476,10 @@ fn cut_file(segment: &Segment, position: u32) -> Result<(), IoError> {
 
 /// Removes the files of a segment, and the producer snapshot at its start.
 pub(crate) fn remove_files(disk: &dyn Disk, segment: &Segment) -> Result<(), IoError> {
-    let indexes = [segment.offset_index.file.file(), segment.time_index.file.file()];
+    let indexes = [
+        segment.offset_index.file.file(),
+        segment.time_index.file.file(),
+    ];
     for file in [segment.log()].into_iter().chain(indexes) {
         let path = file.path();
         match disk.remove_file(&path) {
@@ -433,9 +499,15 @@ impl From<ReadError> for OpenError {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::Io(error) => Self::Io(error),
-            ReadError::Corrupt { path, position, source } => {
-                Self::Corrupt { path, position, source }
-            }
+            ReadError::Corrupt {
+                path,
+                position,
+                source,
+            } => Self::Corrupt {
+                path,
+                position,
+                source,
+            },
         }
     }
 }

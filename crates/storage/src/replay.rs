@@ -71,8 +71,10 @@ pub(crate) fn replay_producers(
 /// The offsets of all snapshots in a directory, ascending.
 pub(crate) fn list_snapshots(disk: &dyn Disk, dir: &Path) -> Result<Vec<i64>, IoError> {
     let entries = disk.list(dir).map_err(IoError::on("list", dir))?;
-    let mut offsets: Vec<i64> =
-        entries.iter().filter_map(|entry| snapshot_offset(&entry.name)).collect();
+    let mut offsets: Vec<i64> = entries
+        .iter()
+        .filter_map(|entry| snapshot_offset(&entry.name))
+        .collect();
     offsets.sort_unstable();
     Ok(offsets)
 }
@@ -88,11 +90,7 @@ pub(crate) fn remove_snapshot(disk: &dyn Disk, dir: &Path, offset: i64) -> Resul
     }
 }
 
-fn replay_from(
-    segments: &Segments,
-    offset: i64,
-    replayed: &mut Replayed,
-) -> Result<(), ReadError> {
+fn replay_from(segments: &Segments, offset: i64, replayed: &mut Replayed) -> Result<(), ReadError> {
     let first = segments.index_of(offset).unwrap_or(0);
     for segment in segments.iter().skip(first) {
         let entry = segment.offset_index.at_or_below_offset(offset)?;

@@ -62,6 +62,8 @@ impl Log {
         if count == 0 {
             return Ok(None);
         }
+        // Producers that only the expired segments tell of have to be known without them.
+        self.flusher().flush(now_ms)?;
         if self.state.segments().iter().len() == count {
             self.roll(now_ms)?;
         }
@@ -78,7 +80,9 @@ impl Log {
         let _flushing = self.state.flushing.lock();
         for segment in segments.iter().take(count) {
             pending.bytes += u64::from(segment.size());
-            pending.paths.extend(segment.mark_deleted(self.state.disk())?);
+            pending
+                .paths
+                .extend(segment.mark_deleted(self.state.disk())?);
             pending.paths.extend(self.mark_snapshot_deleted(segment)?);
         }
         Ok(Some(pending))
@@ -121,10 +125,16 @@ impl Log {
         let excess = |retention_bytes| size_left.saturating_sub(retention_bytes);
         let size = u64::from(segment.size());
         // What is left has to be at least as much as was asked to be kept.
-        if self.config.retention_bytes.is_some_and(|keep| 0 < size && size <= excess(keep)) {
+        if self
+            .config
+            .retention_bytes
+            .is_some_and(|keep| 0 < size && size <= excess(keep))
+        {
             return Ok(true);
         }
-        let Some(retention_ms) = self.config.retention_ms else { return Ok(false) };
+        let Some(retention_ms) = self.config.retention_ms else {
+            return Ok(false);
+        };
         let age_ms = now_ms.saturating_sub(segment.newest_ms(self.state.disk())?);
         Ok(u64::try_from(age_ms).is_ok_and(|age_ms| retention_ms < age_ms))
     }

@@ -105,7 +105,10 @@ impl BatchWalk {
         let header = self.header(left as usize)?;
         let len = header.total_len();
         if left < len as u64 {
-            let error = BatchError::Incomplete { needed: len, available: left as usize };
+            let error = BatchError::Incomplete {
+                needed: len,
+                available: left as usize,
+            };
             return Err(self.corrupt(error));
         }
         if self.verify {
@@ -146,7 +149,10 @@ impl BatchWalk {
         if computed == header.crc {
             Ok(())
         } else {
-            Err(self.corrupt(BatchError::CrcMismatch { stored: header.crc, computed }))
+            Err(self.corrupt(BatchError::CrcMismatch {
+                stored: header.crc,
+                computed,
+            }))
         }
     }
 
@@ -159,8 +165,7 @@ impl BatchWalk {
         read_ahead: usize,
     ) -> Result<&[u8], ReadError> {
         let window_end = self.window_start + self.window.len() as u64;
-        let inside =
-            self.window_start <= position && position + wanted as u64 <= window_end;
+        let inside = self.window_start <= position && position + wanted as u64 <= window_end;
         if !inside {
             self.window.resize(read_ahead.max(wanted), 0);
             let read = self
@@ -175,12 +180,20 @@ impl BatchWalk {
     }
 
     fn corrupt(&self, source: BatchError) -> ReadError {
-        ReadError::Corrupt { path: self.cached.path(), position: self.position, source }
+        ReadError::Corrupt {
+            path: self.cached.path(),
+            position: self.position,
+            source,
+        }
     }
 }
 
 fn io_error(file: &CachedFile, source: io::Error) -> ReadError {
-    ReadError::Io(IoError { action: "read", path: file.path(), source })
+    ReadError::Io(IoError {
+        action: "read",
+        path: file.path(),
+        source,
+    })
 }
 
 #[cfg(test)]
@@ -230,15 +243,26 @@ mod tests {
         let (_dir, file) = file_of(&bytes);
         let all: Vec<i64> = (0..sizes.len() as i64).collect();
         let end = bytes.len() as u32;
-        assert_eq!(offsets(&mut BatchWalk::headers(&file, 0, end).unwrap()).unwrap(), all);
-        assert_eq!(offsets(&mut BatchWalk::verified(&file, 0, end).unwrap()).unwrap(), all);
+        assert_eq!(
+            offsets(&mut BatchWalk::headers(&file, 0, end).unwrap()).unwrap(),
+            all
+        );
+        assert_eq!(
+            offsets(&mut BatchWalk::verified(&file, 0, end).unwrap()).unwrap(),
+            all
+        );
     }
 
     #[test]
     fn a_walk_stops_at_a_torn_batch_and_says_where() {
         let bytes = batches(&[100, 100, 100]);
         let third = bytes.len() / 3 * 2;
-        for len in [third + 1, third + HEADER_LEN - 1, third + HEADER_LEN, bytes.len() - 1] {
+        for len in [
+            third + 1,
+            third + HEADER_LEN - 1,
+            third + HEADER_LEN,
+            bytes.len() - 1,
+        ] {
             let (_dir, file) = file_of(&bytes[..len]);
             let mut walk = BatchWalk::headers(&file, 0, len as u32).unwrap();
             let error = offsets(&mut walk).unwrap_err();
@@ -258,11 +282,17 @@ mod tests {
         bytes[flipped] ^= 1;
         let (_dir, file) = file_of(&bytes);
         let end = bytes.len() as u32;
-        assert_eq!(offsets(&mut BatchWalk::headers(&file, 0, end).unwrap()).unwrap(), [0, 1, 2]);
+        assert_eq!(
+            offsets(&mut BatchWalk::headers(&file, 0, end).unwrap()).unwrap(),
+            [0, 1, 2]
+        );
         let error = offsets(&mut BatchWalk::verified(&file, 0, end).unwrap()).unwrap_err();
         assert!(matches!(
             error,
-            ReadError::Corrupt { source: BatchError::CrcMismatch { .. }, .. }
+            ReadError::Corrupt {
+                source: BatchError::CrcMismatch { .. },
+                ..
+            }
         ));
     }
 

@@ -85,20 +85,25 @@ impl Segment {
         base_offset: i64,
     ) -> Result<Self, IoError> {
         let path = |suffix| segment_path(dir, base_offset, suffix);
-        let offset_index =
-            OffsetIndex::create(files, path(OFFSET_INDEX_SUFFIX), base_offset)?;
+        let offset_index = OffsetIndex::create(files, path(OFFSET_INDEX_SUFFIX), base_offset)?;
         let time_index = TimeIndex::create(files, path(TIME_INDEX_SUFFIX), base_offset)?;
         let log_path = path(LOG_SUFFIX);
         let log = files
             .open(&log_path, OpenMode::CreateEmpty)
             .map_err(IoError::on("create", &log_path))?;
-        let largest = TimeEntry { timestamp: NO_TIMESTAMP, last_offset: base_offset };
+        let largest = TimeEntry {
+            timestamp: NO_TIMESTAMP,
+            last_offset: base_offset,
+        };
         Ok(Self {
             base_offset,
             log,
             offset_index,
             time_index,
-            positions: SegmentPositions::new(BatchStart { relative_offset: 0, position: 0 }),
+            positions: SegmentPositions::new(BatchStart {
+                relative_offset: 0,
+                position: 0,
+            }),
             size: AtomicU32::new(0),
             synced_size: AtomicU32::new(0),
             largest: Mutex::new(Some(largest)),
@@ -164,7 +169,10 @@ impl Segment {
 
     /// Bytes that were written since the last sync.
     pub(crate) fn unsynced_bytes(&self) -> u64 {
-        u64::from(self.size().saturating_sub(self.synced_size.load(Ordering::Relaxed)))
+        u64::from(
+            self.size()
+                .saturating_sub(self.synced_size.load(Ordering::Relaxed)),
+        )
     }
 
     /// What lies behind `position` may not be durable.
@@ -174,12 +182,18 @@ impl Segment {
 
     /// An open file for I/O on the batches.
     pub(crate) fn handle(&self) -> Result<Arc<dyn DiskFile>, IoError> {
-        self.log.handle().map_err(|source| self.error("open", source))
+        self.log
+            .handle()
+            .map_err(|source| self.error("open", source))
     }
 
     /// Adds the log file's path to a system error.
     pub(crate) fn error(&self, action: &'static str, source: io::Error) -> IoError {
-        IoError { action, path: self.log.path(), source }
+        IoError {
+            action,
+            path: self.log.path(),
+            source,
+        }
     }
 
     /// The first batch, from the index entry at or below `offset` on, that reaches `offset`. Reads
@@ -207,13 +221,19 @@ impl Segment {
             return Ok(known);
         }
         let last = self.time_index.last()?;
-        let none = TimeEntry { timestamp: NO_TIMESTAMP, last_offset: self.base_offset };
+        let none = TimeEntry {
+            timestamp: NO_TIMESTAMP,
+            last_offset: self.base_offset,
+        };
         Ok(*largest.insert(last.unwrap_or(none)))
     }
 
     /// The largest timestamp is known from elsewhere; `None`: no record has one.
     pub(crate) fn set_largest_timestamp(&self, largest: Option<TimeEntry>) {
-        let none = TimeEntry { timestamp: NO_TIMESTAMP, last_offset: self.base_offset };
+        let none = TimeEntry {
+            timestamp: NO_TIMESTAMP,
+            last_offset: self.base_offset,
+        };
         *self.largest.lock() = Some(largest.unwrap_or(none));
     }
 
@@ -225,7 +245,9 @@ impl Segment {
             return Ok(largest);
         }
         let path = self.log.path();
-        disk.stat(&path).map(|stat| stat.modified_ms).map_err(IoError::on("look at", &path))
+        disk.stat(&path)
+            .map(|stat| stat.modified_ms)
+            .map_err(IoError::on("look at", &path))
     }
 
     /// Keeps the file open until it is synced. Called after a write was published.
@@ -262,7 +284,9 @@ impl Segment {
         let size = self.size();
         let held = self.unsynced.lock().clone();
         let handle = held.map_or_else(|| self.handle(), Ok)?;
-        handle.sync_data().map_err(|source| self.error("sync", source))?;
+        handle
+            .sync_data()
+            .map_err(|source| self.error("sync", source))?;
         self.synced_size.store(size, Ordering::Relaxed);
         {
             let mut unsynced = self.unsynced.lock();
@@ -284,7 +308,11 @@ impl Segment {
     /// first: an index without a segment is removed at the next start.
     pub(crate) fn mark_deleted(&self, disk: &dyn Disk) -> Result<Vec<PathBuf>, IoError> {
         let mut renamed = Vec::new();
-        for file in [&self.log, self.offset_index.file.file(), self.time_index.file.file()] {
+        for file in [
+            &self.log,
+            self.offset_index.file.file(),
+            self.time_index.file.file(),
+        ] {
             let from = file.path();
             let mut to = from.clone().into_os_string();
             to.push(DELETED_SUFFIX);
@@ -304,7 +332,11 @@ impl Segment {
 
     /// The directory of the log was renamed.
     pub(crate) fn moved_to(&self, dir: &Path) {
-        for file in [&self.log, self.offset_index.file.file(), self.time_index.file.file()] {
+        for file in [
+            &self.log,
+            self.offset_index.file.file(),
+            self.time_index.file.file(),
+        ] {
             if let Some(name) = file.path().file_name() {
                 file.moved_to(&dir.join(name));
             }
@@ -328,7 +360,10 @@ mod tests {
 
     #[test]
     fn only_twenty_digits_and_the_suffix_name_a_segment_file() {
-        assert_eq!(base_offset_in("00000000000000368769.log", LOG_SUFFIX), Some(368_769));
+        assert_eq!(
+            base_offset_in("00000000000000368769.log", LOG_SUFFIX),
+            Some(368_769)
+        );
         for other in [
             "00000000000000368769.index",
             "368769.log",

@@ -148,7 +148,11 @@ impl SegmentWriter {
     ) -> Result<(), WriteError> {
         let handle = self.segment.handle().map_err(WriteError::NotStarted)?;
         let size = u64::from(self.segment.size());
-        let end = size + batches.iter().map(|batch| u64::from(batch.len())).sum::<u64>();
+        let end = size
+            + batches
+                .iter()
+                .map(|batch| u64::from(batch.len()))
+                .sum::<u64>();
         let size_max = u64::from(config.segment_bytes);
         if let Some(space) = self.preallocation.before_write(end, size_max, now_ms) {
             // Only speed depends on it; a full disk shows in the write.
@@ -162,7 +166,11 @@ impl SegmentWriter {
             let error = self.segment.error("append to", source);
             let undone = handle.set_len(size).is_ok();
             self.preallocation.cut_to(size);
-            return Err(if undone { WriteError::Undone(error) } else { WriteError::Torn(error) });
+            return Err(if undone {
+                WriteError::Undone(error)
+            } else {
+                WriteError::Torn(error)
+            });
         }
         self.writing = Some(handle);
         Ok(())
@@ -176,7 +184,10 @@ impl SegmentWriter {
         let starts = batches.iter().map(|batch| {
             let position = at;
             at += batch.len();
-            BatchStart { relative_offset: segment.relative(batch.base_offset), position }
+            BatchStart {
+                relative_offset: segment.relative(batch.base_offset),
+                position,
+            }
         });
         let len: u32 = batches.iter().map(PlacedBatch::len).sum();
         let end = BatchStart {
@@ -195,7 +206,13 @@ impl SegmentWriter {
     pub(crate) fn index(&mut self, batches: &[PlacedBatch], position: u32, config: &LogConfig) {
         let mut position = position;
         for batch in batches {
-            self.note(position, batch.len(), batch.last_offset, batch.max_timestamp, config);
+            self.note(
+                position,
+                batch.len(),
+                batch.last_offset,
+                batch.max_timestamp,
+                config,
+            );
             position += batch.len();
         }
         self.segment.set_largest_timestamp(Some(self.largest));
@@ -208,7 +225,13 @@ impl SegmentWriter {
     pub(crate) fn reindex(&mut self, batch: &BatchAt, config: &LogConfig) {
         let len = batch.header.total_len() as u32;
         let BatchAt { position, header } = batch;
-        self.note(*position, len, header.last_offset(), header.max_timestamp, config);
+        self.note(
+            *position,
+            len,
+            header.last_offset(),
+            header.max_timestamp,
+            config,
+        );
         self.segment.set_largest_timestamp(Some(self.largest));
         if INDEX_LAG_BYTES <= self.bytes_since_index_write {
             self.write_indexes();
@@ -227,11 +250,18 @@ impl SegmentWriter {
             self.first_timestamp = Some(max_timestamp);
         }
         if self.largest.timestamp < max_timestamp {
-            self.largest = TimeEntry { timestamp: max_timestamp, last_offset };
+            self.largest = TimeEntry {
+                timestamp: max_timestamp,
+                last_offset,
+            };
         }
         if u64::from(config.index_interval_bytes) < self.bytes_since_entry {
-            let entry = OffsetEntry { last_offset, position };
-            self.offset_entries.push(self.segment.offset_index.encode(entry));
+            let entry = OffsetEntry {
+                last_offset,
+                position,
+            };
+            self.offset_entries
+                .push(self.segment.offset_index.encode(entry));
             self.note_time();
             self.bytes_since_entry = 0;
         }
@@ -241,7 +271,8 @@ impl SegmentWriter {
 
     fn note_time(&mut self) {
         if self.last_time_entry < self.largest.timestamp {
-            self.time_entries.push(self.segment.time_index.encode(self.largest));
+            self.time_entries
+                .push(self.segment.time_index.encode(self.largest));
             self.last_time_entry = self.largest.timestamp;
         }
     }
@@ -253,7 +284,10 @@ impl SegmentWriter {
         let written = self
             .time_entries
             .write_to(&self.segment.time_index.file)
-            .and_then(|()| self.offset_entries.write_to(&self.segment.offset_index.file));
+            .and_then(|()| {
+                self.offset_entries
+                    .write_to(&self.segment.offset_index.file)
+            });
         if let Err(error) = written {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
@@ -296,7 +330,9 @@ impl SegmentWriter {
     fn waited_ms(&mut self, max_timestamp: i64, now_ms: i64) -> i64 {
         let first = match self.first_timestamp {
             Some(first) => first,
-            None => *self.first_timestamp.insert(self.read_first_timestamp().unwrap_or(-1)),
+            None => *self
+                .first_timestamp
+                .insert(self.read_first_timestamp().unwrap_or(-1)),
         };
         if 0 <= first {
             max_timestamp.saturating_sub(first)

@@ -23,7 +23,9 @@ impl Segments {
     }
 
     /// All of them, oldest first.
-    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &Arc<Segment>> + ExactSizeIterator {
+    pub(crate) fn iter(
+        &self,
+    ) -> impl DoubleEndedIterator<Item = &Arc<Segment>> + ExactSizeIterator {
         self.list.iter()
     }
 
@@ -39,7 +41,9 @@ impl Segments {
 
     /// Index of the segment that holds `offset` if any does; `None` below the first one.
     pub(crate) fn index_of(&self, offset: i64) -> Option<usize> {
-        self.list.partition_point(|segment| segment.base_offset() <= offset).checked_sub(1)
+        self.list
+            .partition_point(|segment| segment.base_offset() <= offset)
+            .checked_sub(1)
     }
 
     /// The segment with that index.
@@ -49,7 +53,9 @@ impl Segments {
 
     /// Where the segment with that index ends in a log that ends at `log_end_offset`.
     pub(crate) fn end_offset(&self, index: usize, log_end_offset: i64) -> i64 {
-        self.list.get(index + 1).map_or(log_end_offset, |next| next.base_offset())
+        self.list
+            .get(index + 1)
+            .map_or(log_end_offset, |next| next.base_offset())
     }
 
     /// The same list with a new active segment.
@@ -71,6 +77,9 @@ impl Segments {
 
     /// Bytes in all segments.
     pub(crate) fn size_bytes(&self) -> u64 {
-        self.list.iter().map(|segment| u64::from(segment.size())).sum()
+        self.list
+            .iter()
+            .map(|segment| u64::from(segment.size()))
+            .sum()
     }
 }

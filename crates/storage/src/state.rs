@@ -185,7 +185,9 @@ impl LogState {
     /// Takes the whole log directory offline: after a failed sync nobody knows what is on the
     /// disk, and trying again would only hide that.
     pub(crate) fn poison(&self, error: IoError) -> LogError {
-        self.context.health.poison(format!("{error}: {}", error.source));
+        self.context
+            .health
+            .poison(format!("{error}: {}", error.source));
         LogError::Io(error)
     }
 }

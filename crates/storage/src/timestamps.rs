@@ -60,7 +60,11 @@ impl LogView {
     fn earliest(&self) -> TimestampOffset {
         let offset = self.log_start_offset();
         let leader_epoch = self.state.epochs.read().epoch_for_offset(offset);
-        TimestampOffset { offset, timestamp: NO_TIMESTAMP, leader_epoch }
+        TimestampOffset {
+            offset,
+            timestamp: NO_TIMESTAMP,
+            leader_epoch,
+        }
     }
 
     fn first_with_max_timestamp(&self) -> Result<Option<TimestampOffset>, ReadError> {
@@ -73,7 +77,9 @@ impl LogView {
             }
         }
         let (segment, largest) = newest;
-        let from = segment.offset_index.at_or_below_offset(largest.last_offset)?;
+        let from = segment
+            .offset_index
+            .at_or_below_offset(largest.last_offset)?;
         let from = from.map_or(0, |entry| entry.position);
         first_record(segment, from, largest.timestamp, segment.base_offset())
     }
@@ -117,7 +123,11 @@ fn first_record(
         if let Some((offset, timestamp)) = record_in(segment, &batch, timestamp, offset_min)? {
             let epoch = header.partition_leader_epoch;
             let leader_epoch = (0 <= epoch).then_some(epoch);
-            return Ok(Some(TimestampOffset { offset, timestamp, leader_epoch }));
+            return Ok(Some(TimestampOffset {
+                offset,
+                timestamp,
+                leader_epoch,
+            }));
         }
     }
     Ok(None)
@@ -132,7 +142,9 @@ fn record_in(
     offset_min: i64,
 ) -> Result<Option<(i64, i64)>, ReadError> {
     let batch = read_batch(segment, batch)?;
-    let Ok(records) = BatchRecords::read(&batch) else { return Ok(None) };
+    let Ok(records) = BatchRecords::read(&batch) else {
+        return Ok(None);
+    };
     let found = records
         .iter()
         .map_while(Result::ok)

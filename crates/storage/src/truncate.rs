@@ -1,12 +1,13 @@
 //! Taking records back from a log's end: a follower that must agree with its leader.
 //!
-//! Before either call the caller has to checkpoint a recovery point that is not above the offset:
-//! otherwise a crash in between looks like the loss of synced records.
+//! Before either call the caller has to checkpoint a recovery point that is not above the end which
+//! the log will have: otherwise a crash in between looks like the loss of synced records. That end
+//! is the offset asked for, or a little less if a batch reaches across it.
 
 use std::sync::{Arc, atomic::Ordering};
 
 use crate::{
-    error::LogError,
+    error::{IoError, LogError},
     index::time::TimeEntry,
     log::Log,
     positions::BatchStart,
@@ -33,11 +34,13 @@ impl Log {
         // Whatever fails from here on leaves a log that only opening it again can put in order.
         self.broken = true;
         self.writer.write_indexes();
-        let index = segments.index_of(offset).expect("above the first base offset");
+        let index = segments
+            .index_of(offset)
+            .expect("above the first base offset");
         let segment = segments.get(index).expect("just found");
         let cut_at = segment.find_batch(offset)?;
         let end_offset = cut_at.map_or(offset, |batch| offset.min(batch.header.base_offset));
-        let position = cut_at.map_or(segment.size(), |batch| batch.position);
+        let position = cut_at.map_or_else(|| segment.size(), |batch| batch.position);
 
         let state = Arc::clone(&self.state);
         let mut flushing = state.flushing.lock();
@@ -56,6 +59,7 @@ impl Log {
         let replayed = replay_producers(&state.context, state.dir(), &kept, end_offset)?;
         *state.producers.lock() = replayed.producers;
         flushing.snapshot_offset = replayed.snapshot_offset;
+        self.make_cut_durable(segment)?;
         self.change_epochs(|epochs| epochs.truncate_from_end(end_offset))?;
         self.broken = false;
         Ok(())
@@ -85,9 +89,22 @@ impl Log {
         }
         *state.producers.lock() = ProducerState::new(state.context.producers);
         flushing.snapshot_offset = None;
+        self.make_cut_durable(self.writer.segment())?;
         self.change_epochs(|epochs| epochs.truncate_from_end(0))?;
         self.broken = false;
         Ok(())
+    }
+}
+
+impl Log {
+    /// Neither the records that were cut off nor snapshots that tell of them may come back once the
+    /// log has others in their place.
+    fn make_cut_durable(&self, segment: &Segment) -> Result<(), LogError> {
+        let (state, dir) = (&self.state, self.state.dir());
+        let synced = state.disk().sync_dir(dir).map_err(IoError::on("sync", dir));
+        synced
+            .and_then(|()| segment.sync())
+            .map_err(|error| state.poison(error))
     }
 }
 
@@ -100,24 +117,35 @@ fn cut_segment(
 ) -> Result<SegmentWriter, LogError> {
     segment.unseal();
     let relative_offset = segment.relative(end_offset);
-    segment.positions.truncate(BatchStart { relative_offset, position });
+    segment.positions.truncate(BatchStart {
+        relative_offset,
+        position,
+    });
     segment.publish_size(position);
     let handle = segment.handle()?;
-    handle.set_len(u64::from(position)).map_err(|source| segment.error("cut", source))?;
+    handle
+        .set_len(u64::from(position))
+        .map_err(|source| segment.error("cut", source))?;
     segment.hold_unsynced(handle);
     segment.distrust_from(position);
     segment.offset_index.cut_to_valid(end_offset, position)?;
     let last_time = segment.time_index.cut_to_valid(end_offset)?;
     // The time index knows the largest timestamp up to its last entry; the rest has to be read.
     let mut largest = last_time;
-    let known_to = last_time.map_or(segment.base_offset(), |entry| entry.last_offset);
-    let from = segment.offset_index.at_or_below_offset(known_to)?.map_or(0, |it| it.position);
+    let known_to = last_time.map_or_else(|| segment.base_offset(), |entry| entry.last_offset);
+    let from = segment
+        .offset_index
+        .at_or_below_offset(known_to)?
+        .map_or(0, |it| it.position);
     let mut walk = BatchWalk::headers(segment.log(), from, position)?;
     while let Some(batch) = walk.next_batch()? {
         let timestamp = batch.header.max_timestamp;
         if largest.is_none_or(|largest| largest.timestamp < timestamp) {
             let last_offset = batch.header.last_offset();
-            largest = Some(TimeEntry { timestamp, last_offset });
+            largest = Some(TimeEntry {
+                timestamp,
+                last_offset,
+            });
         }
     }
     segment.set_largest_timestamp(largest);

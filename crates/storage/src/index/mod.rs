@@ -48,14 +48,24 @@ impl<const LEN: usize> IndexFile<LEN> {
     /// A new file; one that exists already is emptied.
     pub(crate) fn create(files: &Arc<FileCache>, path: PathBuf) -> Result<Self, IoError> {
         match files.open(&path, OpenMode::CreateEmpty) {
-            Ok(file) => Ok(Self { file, entries: AtomicU32::new(0) }),
-            Err(source) => Err(IoError { action: "create", path, source }),
+            Ok(file) => Ok(Self {
+                file,
+                entries: AtomicU32::new(0),
+            }),
+            Err(source) => Err(IoError {
+                action: "create",
+                path,
+                source,
+            }),
         }
     }
 
     /// A file that exists. It is not opened before it is needed.
     pub(crate) fn existing(files: &Arc<FileCache>, path: PathBuf) -> Self {
-        Self { file: files.file(path, OpenMode::Write), entries: AtomicU32::new(UNKNOWN) }
+        Self {
+            file: files.file(path, OpenMode::Write),
+            entries: AtomicU32::new(UNKNOWN),
+        }
     }
 
     /// The file itself, to rename it.
@@ -88,7 +98,10 @@ impl<const LEN: usize> IndexFile<LEN> {
 
     /// The last entry, if there is any.
     pub(crate) fn last(&self) -> Result<Option<[u8; LEN]>, IoError> {
-        self.entries()?.checked_sub(1).map(|last| self.entry(last)).transpose()
+        self.entries()?
+            .checked_sub(1)
+            .map(|last| self.entry(last))
+            .transpose()
     }
 
     /// The last of the leading entries for which `belongs` holds. It must hold for all entries up
@@ -101,13 +114,20 @@ impl<const LEN: usize> IndexFile<LEN> {
         let mut high = self.entries()?;
         while high - low > BLOCK_ENTRIES {
             let middle = low + (high - low) / 2;
-            if belongs(&self.entry(middle)?) { low = middle } else { high = middle }
+            if belongs(&self.entry(middle)?) {
+                low = middle;
+            } else {
+                high = middle;
+            }
         }
         let mut block = vec![0; (high - low) as usize * LEN];
         self.read(&mut block, low)?;
         let (entries, _) = block.as_chunks::<LEN>();
         let count = entries.partition_point(belongs);
-        Ok(count.checked_sub(1).and_then(|last| entries.get(last)).copied())
+        Ok(count
+            .checked_sub(1)
+            .and_then(|last| entries.get(last))
+            .copied())
     }
 
     /// All entries. For recovery: an index is at most a few MiB.
@@ -121,9 +141,16 @@ impl<const LEN: usize> IndexFile<LEN> {
     pub(crate) fn truncate(&self, entries: u32) -> Result<(), IoError> {
         let entries = entries.min(self.entries()?);
         self.entries.store(entries, Ordering::Release);
+        let len = u64::from(entries) * LEN as u64;
         self.file
             .handle()
-            .and_then(|handle| handle.set_len(u64::from(entries) * LEN as u64))
+            .and_then(|handle| {
+                if handle.len()? == len {
+                    Ok(())
+                } else {
+                    handle.set_len(len)
+                }
+            })
             .map_err(|source| self.error("cut", source))
     }
 
@@ -144,7 +171,8 @@ impl<const LEN: usize> IndexFile<LEN> {
                 handle.write_all_at(&mut parts, u64::from(entries) * LEN as u64)
             })
             .map_err(|source| self.error("append to", source))?;
-        self.entries.store(entries + new.len() as u32, Ordering::Release);
+        self.entries
+            .store(entries + new.len() as u32, Ordering::Release);
         Ok(())
     }
 
@@ -159,7 +187,11 @@ impl<const LEN: usize> IndexFile<LEN> {
     }
 
     fn error(&self, action: &'static str, source: std::io::Error) -> IoError {
-        IoError { action, path: self.file.path(), source }
+        IoError {
+            action,
+            path: self.file.path(),
+            source,
+        }
     }
 }
 
@@ -173,7 +205,10 @@ pub(crate) struct IndexWriter<const LEN: usize> {
 impl<const LEN: usize> IndexWriter<LEN> {
     /// Goes on behind the entries that are in the file.
     pub(crate) fn behind(index: &IndexFile<LEN>) -> Result<Self, IoError> {
-        Ok(Self { pending: Vec::new(), total: index.entries()? })
+        Ok(Self {
+            pending: Vec::new(),
+            total: index.entries()?,
+        })
     }
 
     /// Adds an entry, which must be above all earlier ones.

@@ -42,18 +42,26 @@ impl OffsetIndex {
         path: PathBuf,
         base_offset: i64,
     ) -> Result<Self, IoError> {
-        Ok(Self { base_offset, file: IndexFile::create(files, path)? })
+        Ok(Self {
+            base_offset,
+            file: IndexFile::create(files, path)?,
+        })
     }
 
     /// The index in a file that exists.
     pub(crate) fn existing(files: &Arc<FileCache>, path: PathBuf, base_offset: i64) -> Self {
-        Self { base_offset, file: IndexFile::existing(files, path) }
+        Self {
+            base_offset,
+            file: IndexFile::existing(files, path),
+        }
     }
 
     /// The last entry whose batch does not reach beyond `offset`: that offset's batch starts there
     /// or later.
     pub(crate) fn at_or_below_offset(&self, offset: i64) -> Result<Option<OffsetEntry>, IoError> {
-        let found = self.file.last_while(|entry| self.decode(*entry).last_offset <= offset)?;
+        let found = self
+            .file
+            .last_while(|entry| self.decode(*entry).last_offset <= offset)?;
         Ok(found.map(|entry| self.decode(entry)))
     }
 
@@ -62,7 +70,9 @@ impl OffsetIndex {
         &self,
         position: u32,
     ) -> Result<Option<OffsetEntry>, IoError> {
-        let found = self.file.last_while(|entry| self.decode(*entry).position <= position)?;
+        let found = self
+            .file
+            .last_while(|entry| self.decode(*entry).position <= position)?;
         Ok(found.map(|entry| self.decode(entry)))
     }
 
@@ -98,7 +108,7 @@ impl OffsetIndex {
     /// The bytes of an entry. Its offset must be at most `i32::MAX` above the base offset.
     pub(crate) fn encode(&self, entry: OffsetEntry) -> [u8; ENTRY_LEN] {
         let relative = (entry.last_offset - self.base_offset) as u64;
-        debug_assert!(relative <= i32::MAX as u64);
+        debug_assert!(i32::try_from(relative).is_ok());
         ((relative << 32) | u64::from(entry.position)).to_be_bytes()
     }
 
@@ -121,7 +131,10 @@ mod tests {
     const BASE: i64 = 1000;
 
     fn entry(last_offset: i64, position: u32) -> OffsetEntry {
-        OffsetEntry { last_offset, position }
+        OffsetEntry {
+            last_offset,
+            position,
+        }
     }
 
     fn index_of(dir: &tempfile::TempDir, entries: &[OffsetEntry]) -> OffsetIndex {
@@ -139,14 +152,19 @@ mod tests {
     fn an_entry_is_eight_bytes_big_endian() {
         let dir = tempfile::tempdir().unwrap();
         let index = index_of(&dir, &[]);
-        assert_eq!(index.encode(entry(BASE + 258, 0x0a0b_0c0d)), [0, 0, 1, 2, 10, 11, 12, 13]);
+        assert_eq!(
+            index.encode(entry(BASE + 258, 0x0a0b_0c0d)),
+            [0, 0, 1, 2, 10, 11, 12, 13]
+        );
     }
 
     #[test]
     fn a_lookup_finds_the_last_entry_at_or_below_among_many() {
         let dir = tempfile::tempdir().unwrap();
         // More than two blocks of the search.
-        let entries: Vec<_> = (0..1000).map(|n| entry(BASE + 9 + 10 * n, 100 * n as u32)).collect();
+        let entries: Vec<_> = (0..1000)
+            .map(|n| entry(BASE + 9 + 10 * n, 100 * n as u32))
+            .collect();
         let index = index_of(&dir, &entries);
         let by_offset = |offset| index.at_or_below_offset(offset).unwrap();
         assert_eq!(by_offset(BASE + 8), None);

@@ -43,18 +43,26 @@ impl TimeIndex {
         path: PathBuf,
         base_offset: i64,
     ) -> Result<Self, IoError> {
-        Ok(Self { base_offset, file: IndexFile::create(files, path)? })
+        Ok(Self {
+            base_offset,
+            file: IndexFile::create(files, path)?,
+        })
     }
 
     /// The index in a file that exists.
     pub(crate) fn existing(files: &Arc<FileCache>, path: PathBuf, base_offset: i64) -> Self {
-        Self { base_offset, file: IndexFile::existing(files, path) }
+        Self {
+            base_offset,
+            file: IndexFile::existing(files, path),
+        }
     }
 
     /// The last entry whose timestamp is below `timestamp`: records with that timestamp or a later
     /// one come after the entry's offset.
     pub(crate) fn below(&self, timestamp: i64) -> Result<Option<TimeEntry>, IoError> {
-        let found = self.file.last_while(|entry| self.decode(*entry).timestamp < timestamp)?;
+        let found = self
+            .file
+            .last_while(|entry| self.decode(*entry).timestamp < timestamp)?;
         Ok(found.map(|entry| self.decode(entry)))
     }
 
@@ -86,9 +94,8 @@ impl TimeIndex {
     /// The bytes of an entry. Its offset must be at most `i32::MAX` above the base offset.
     pub(crate) fn encode(&self, entry: TimeEntry) -> [u8; ENTRY_LEN] {
         let relative = (entry.last_offset - self.base_offset) as u128;
-        debug_assert!(relative <= i32::MAX as u128);
-        let [_, _, _, _, bytes @ ..] =
-            (((entry.timestamp as u128) << 32) | relative).to_be_bytes();
+        debug_assert!(i32::try_from(relative).is_ok());
+        let [_, _, _, _, bytes @ ..] = (((entry.timestamp as u128) << 32) | relative).to_be_bytes();
         bytes
     }
 
@@ -111,7 +118,10 @@ mod tests {
     const BASE: i64 = 1000;
 
     fn entry(timestamp: i64, last_offset: i64) -> TimeEntry {
-        TimeEntry { timestamp, last_offset }
+        TimeEntry {
+            timestamp,
+            last_offset,
+        }
     }
 
     fn index_of(dir: &tempfile::TempDir, entries: &[TimeEntry]) -> TimeIndex {
@@ -131,7 +141,10 @@ mod tests {
         let index = index_of(&dir, &[]);
         let bytes = index.encode(entry(0x0102_0304_0506_0708, BASE + 0x0a0b_0c0d));
         assert_eq!(bytes, [1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13]);
-        assert_eq!(index.decode(bytes), entry(0x0102_0304_0506_0708, BASE + 0x0a0b_0c0d));
+        assert_eq!(
+            index.decode(bytes),
+            entry(0x0102_0304_0506_0708, BASE + 0x0a0b_0c0d)
+        );
     }
 
     #[test]
@@ -151,7 +164,10 @@ mod tests {
         let check = |bad: TimeEntry| {
             let dir = tempfile::tempdir().unwrap();
             let index = index_of(&dir, &[entry(10, BASE + 5), bad, entry(90, BASE + 50)]);
-            assert_eq!(index.cut_to_valid(BASE + 60).unwrap(), Some(entry(10, BASE + 5)));
+            assert_eq!(
+                index.cut_to_valid(BASE + 60).unwrap(),
+                Some(entry(10, BASE + 5))
+            );
             assert_eq!(index.file.entries().unwrap(), 1);
         };
         check(entry(0, BASE));

@@ -35,7 +35,10 @@ pub(super) fn find_segments(disk: &dyn Disk, dir: &Path) -> Result<Vec<SegmentFi
         entries => entries.map_err(IoError::on("list", dir))?,
     };
     let files = || {
-        entries.iter().filter(|entry| entry.kind == EntryKind::File).map(|it| it.name.as_str())
+        entries
+            .iter()
+            .filter(|entry| entry.kind == EntryKind::File)
+            .map(|it| it.name.as_str())
     };
     let mut segments = BTreeMap::new();
     for base_offset in files().filter_map(|name| base_offset_in(name, LOG_SUFFIX)) {
@@ -49,7 +52,9 @@ pub(super) fn find_segments(disk: &dyn Disk, dir: &Path) -> Result<Vec<SegmentFi
             indexes.offsets |= offsets.is_some();
             indexes.times |= times.is_some();
         } else if index_of.is_some()
-            || LEFTOVER_SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
+            || LEFTOVER_SUFFIXES
+                .iter()
+                .any(|suffix| name.ends_with(suffix))
         {
             remove_leftover(disk, &dir.join(name));
         }
@@ -81,15 +86,20 @@ fn complete(
         // Both anew: the entries of one that is left alone would be in the way of a rebuild.
         for suffix in [OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX] {
             let path = segment_path(dir, base_offset, suffix);
-            disk.open(&path, OpenMode::CreateEmpty).map_err(IoError::on("create", &path))?;
+            disk.open(&path, OpenMode::CreateEmpty)
+                .map_err(IoError::on("create", &path))?;
         }
     }
-    Ok(SegmentFiles { base_offset, size, lacks_index })
+    Ok(SegmentFiles {
+        base_offset,
+        size,
+        lacks_index,
+    })
 }
 
 fn create_dir(disk: &dyn Disk, dir: &Path) -> Result<(), IoError> {
     disk.create_dir(dir).map_err(IoError::on("create", dir))?;
-    let parent = dir.parent().unwrap_or(Path::new("/"));
+    let parent = dir.parent().unwrap_or_else(|| Path::new("/"));
     disk.sync_dir(parent).map_err(IoError::on("sync", parent))
 }
 
@@ -129,8 +139,16 @@ mod tests {
 
         let found = find_segments(&RealDisk, dir.path()).unwrap();
         let expected = [
-            SegmentFiles { base_offset: 0, size: 9, lacks_index: true },
-            SegmentFiles { base_offset: 500, size: 7, lacks_index: false },
+            SegmentFiles {
+                base_offset: 0,
+                size: 9,
+                lacks_index: true,
+            },
+            SegmentFiles {
+                base_offset: 500,
+                size: 7,
+                lacks_index: false,
+            },
         ];
         assert_eq!(found, expected);
         let mut names: Vec<_> = std::fs::read_dir(dir.path())
@@ -138,16 +156,19 @@ mod tests {
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
         names.sort();
-        assert_eq!(names, [
-            "00000000000000000000.index",
-            "00000000000000000000.log",
-            "00000000000000000000.timeindex",
-            "00000000000000000500.index",
-            "00000000000000000500.log",
-            "00000000000000000500.snapshot",
-            "00000000000000000500.timeindex",
-            "leader-epoch-checkpoint",
-        ]);
+        assert_eq!(
+            names,
+            [
+                "00000000000000000000.index",
+                "00000000000000000000.log",
+                "00000000000000000000.timeindex",
+                "00000000000000000500.index",
+                "00000000000000000500.log",
+                "00000000000000000500.snapshot",
+                "00000000000000000500.timeindex",
+                "leader-epoch-checkpoint",
+            ]
+        );
         let rebuilt = dir.path().join("00000000000000000000.index");
         assert_eq!(std::fs::metadata(rebuilt).unwrap().len(), 0);
     }
