@@ -298,6 +298,7 @@ fn start_services(
         health: Arc::clone(dir.health()),
     };
     let metadata = metadata.handle().clone();
+    let metrics = Arc::new(Metrics::new(registry, api::SERVED));
     let replicas = replica::Manager::new(
         Arc::clone(config),
         Logs {
@@ -306,6 +307,7 @@ fn start_services(
         },
         Arc::clone(&disk),
         Clock::System,
+        Arc::clone(&metrics),
         metadata.acted().clone(),
     );
     Ok(Arc::new(Services {
@@ -314,7 +316,7 @@ fn start_services(
         metadata,
         fetch_sessions: SessionCache::new(config.fetch.sessions_max),
         disk,
-        metrics: Arc::new(Metrics::new(registry, api::SERVED)),
+        metrics,
         clock: Clock::System,
     }))
 }

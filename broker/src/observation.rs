@@ -22,7 +22,7 @@ use crate::{
         health::{Readiness, Watchdog},
         metrics::Sources,
         process::Process,
-        status::{BrokerStatus, ListenerStatus, OfflinePartition},
+        status::{BrokerStatus, ListenerStatus, OfflinePartition, RecoveryReport},
     },
 };
 
@@ -87,6 +87,17 @@ impl Observed {
         }
     }
 
+    fn recovery(&self) -> Option<RecoveryReport> {
+        let report = self.services.replicas.start_report()?;
+        Some(RecoveryReport {
+            previous_stop: format!("{:?}", self.dir.previous_stop()),
+            partitions: report.partitions,
+            bytes_scanned: report.recovery.bytes_scanned,
+            bytes_truncated: report.recovery.bytes_truncated,
+            duration_ms: report.took.as_millis() as u64,
+        })
+    }
+
     fn status(&self) -> BrokerStatus {
         let identity = self.dir.identity();
         let listeners = self.addresses.iter().map(|address| ListenerStatus {
@@ -111,7 +122,7 @@ impl Observed {
             listeners: listeners.collect(),
             partitions: partitions(&self.services),
             offline_partitions: offline.collect(),
-            recovery: None,
+            recovery: self.recovery(),
         }
     }
 }

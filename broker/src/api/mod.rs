@@ -29,6 +29,7 @@ mod effective_config;
 pub(crate) mod error_code;
 mod fetch;
 mod init_producer_id;
+mod leader_hint;
 mod list_offsets;
 mod metadata;
 mod offset_for_leader_epoch;
@@ -121,7 +122,7 @@ pub(crate) fn start(
         }
         ApiKey::ApiVersions => answer!(api_versions::handle),
         ApiKey::Produce => {
-            let answer = produce::start(&ctx, request.decode_body()?);
+            let answer = produce::start(ctx, request.decode_body()?);
             Box::pin(async move {
                 match answer.await? {
                     Some(response) => reply.with(&response),

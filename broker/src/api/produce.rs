@@ -11,7 +11,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use odradek_protocol::{
-    ErrorCode,
+    ApiKey, ErrorCode,
     messages::produce::{
         BatchIndexAndErrorMessage, PartitionProduceData, PartitionProduceResponse, ProduceRequest,
         ProduceResponse, TopicProduceData, TopicProduceResponse,
@@ -25,10 +25,11 @@ use odradek_storage::{
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
-use super::{CloseConnection, context::RequestContext, error_code};
+use super::{CloseConnection, context::RequestContext, error_code, leader_hint::LeaderHints};
 use crate::{
     error_chain::ErrorChain,
     replica::{AppendError, AppendReply, Partition, PartitionError, RequiredAcks},
+    telemetry::metrics::Metrics,
 };
 
 /// From this version on, topics go by id (KIP-516).
@@ -40,28 +41,29 @@ const ZSTD_FROM: i16 = 7;
 ///
 /// The future may be dropped: what was enqueued is appended all the same.
 pub(super) fn start(
-    ctx: &RequestContext,
+    ctx: RequestContext,
     request: ProduceRequest,
-) -> impl Future<Output = Result<Option<ProduceResponse>, CloseConnection>> + Send + use<> {
+) -> impl Future<Output = Result<Option<ProduceResponse>, CloseConnection>> + Send {
     let acks = check_request(&request);
     let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
     let deadline = Instant::now() + timeout;
     let topics: Vec<StartedTopic> = request
         .topic_data
         .into_iter()
-        .map(|topic| StartedTopic::start(ctx, topic, acks))
+        .map(|topic| StartedTopic::start(&ctx, topic, acks))
         .collect();
     async move {
-        let mut responses = Vec::with_capacity(topics.len());
+        let mut response = ProduceResponse::default();
+        response.responses.reserve_exact(topics.len());
         for topic in topics {
-            responses.push(topic.finish(acks, deadline).await);
+            response
+                .responses
+                .push(topic.finish(&ctx, acks, deadline).await);
         }
+        attend_to_errors(&ctx, &mut response);
         match acks {
-            Ok(RequiredAcks::None) => first_error(&responses).map(|()| None),
-            _ => Ok(Some(ProduceResponse {
-                responses,
-                ..Default::default()
-            })),
+            Ok(RequiredAcks::None) => first_error(&response).map(|()| None),
+            _ => Ok(Some(response)),
         }
     }
 }
@@ -83,9 +85,44 @@ fn check_request(request: &ProduceRequest) -> Result<RequiredAcks, ErrorCode> {
     }
 }
 
+/// Counts the errors of an answer, and says where the leader is to whom asked the wrong broker.
+fn attend_to_errors(ctx: &RequestContext, response: &mut ProduceResponse) {
+    let metrics = &ctx.services.metrics;
+    let mut failed = false;
+    let mut hints = None;
+    for TopicProduceResponse {
+        name,
+        topic_id,
+        partition_responses,
+    } in &mut response.responses
+    {
+        for partition in partition_responses {
+            let code = partition.error_code;
+            if !code.is_error() {
+                continue;
+            }
+            failed = true;
+            metrics.error(ApiKey::Produce, code);
+            if code == ErrorCode::NotLeaderOrFollower {
+                let hints = hints.get_or_insert_with(|| LeaderHints::new(ctx));
+                partition.current_leader = if TOPIC_IDS_FROM <= ctx.api_version {
+                    hints.leader_by_id(*topic_id, partition.index)
+                } else {
+                    hints.leader(name, partition.index)
+                };
+            }
+        }
+    }
+    if failed {
+        metrics.produce_requests_failed.inc();
+    }
+    response.node_endpoints = hints.map(LeaderHints::into_endpoints).unwrap_or_default();
+}
+
 /// With `acks=0` an error has nowhere to go but into the connection's end.
-fn first_error(responses: &[TopicProduceResponse]) -> Result<(), CloseConnection> {
-    let mut partitions = responses
+fn first_error(response: &ProduceResponse) -> Result<(), CloseConnection> {
+    let mut partitions = response
+        .responses
         .iter()
         .flat_map(|topic| &topic.partition_responses);
     match partitions.find(|partition| partition.error_code.is_error()) {
@@ -110,6 +147,8 @@ struct StartedTopic {
 struct Enqueued {
     partition: Arc<Partition>,
     reply: AppendReply,
+    /// Length of the record set.
+    bytes: u64,
 }
 
 /// Why records were not appended, or not acknowledged.
@@ -160,13 +199,14 @@ impl StartedTopic {
 
     async fn finish(
         self,
+        ctx: &RequestContext,
         acks: Result<RequiredAcks, ErrorCode>,
         deadline: Instant,
     ) -> TopicProduceResponse {
         let mut partition_responses = Vec::with_capacity(self.partitions.len());
         for (index, started) in self.partitions {
             let appended = match started {
-                Ok(enqueued) => enqueued.finish(acks, deadline).await,
+                Ok(enqueued) => enqueued.finish(&ctx.services.metrics, acks, deadline).await,
                 Err(refusal) => Err(refusal),
             };
             partition_responses.push(respond(index, appended));
@@ -190,8 +230,13 @@ fn enqueue(
     if api_version < ZSTD_FROM && is_zstd(&records) {
         return Err(ErrorCode::UnsupportedCompressionType.into());
     }
+    let bytes = records.len() as u64;
     let reply = partition.enqueue_append(AppendRequest { records }, acks);
-    Ok(Enqueued { partition, reply })
+    Ok(Enqueued {
+        partition,
+        reply,
+        bytes,
+    })
 }
 
 /// Whether a batch that can be read at all says so; the log judges the others.
@@ -204,6 +249,7 @@ impl Enqueued {
     /// Waits until the records are where the client wants them to be.
     async fn finish(
         self,
+        metrics: &Metrics,
         acks: Result<RequiredAcks, ErrorCode>,
         deadline: Instant,
     ) -> Result<Appended, Refusal> {
@@ -213,6 +259,12 @@ impl Enqueued {
             .reply
             .await
             .map_err(|_| ErrorCode::NotLeaderOrFollower)??;
+        if !appended.duplicate {
+            metrics.bytes_in.inc_by(self.bytes);
+            metrics
+                .messages_in
+                .inc_by(appended.last_offset.abs_diff(appended.base_offset) + 1);
+        }
         if acks == Ok(RequiredAcks::All)
             && let Some(committed) = self.partition.committed(appended.last_offset + 1)
         {

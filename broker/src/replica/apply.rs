@@ -12,7 +12,9 @@ use std::{collections::BTreeMap, ops::Range, sync::Arc};
 use odradek_metadata::{
     ConfigResource, Delta, MetadataImage, PartitionImage, ResourceKind, TopicImage,
 };
-use odradek_storage::{config::LogConfig, log_dir::TopicPartition, retention::PendingDeletion};
+use odradek_storage::{
+    config::LogConfig, log_dir::TopicPartition, recovery::Recovery, retention::PendingDeletion,
+};
 use tokio::sync::{Semaphore, oneshot};
 use uuid::Uuid;
 
@@ -37,12 +39,12 @@ struct TopicSettings {
 
 impl Manager {
     /// Makes the partitions be what `image` says. `stored` is what the checkpoint files say of logs
-    /// that are there already.
+    /// that are there already. Returns what opening logs took.
     pub(super) async fn apply(
         self: &Arc<Self>,
         image: &Arc<MetadataImage>,
         stored: &StoredByPartition,
-    ) {
+    ) -> Recovery {
         let before = Arc::clone(&self.applied.lock());
         let delta = Delta::between(&before, image);
         self.delete_topics(&delta.deleted).await;
@@ -62,7 +64,7 @@ impl Manager {
             to_open.extend(self.logs_to_open(image, topic, added, stored));
             self.update_topic(image, topic).await;
         }
-        self.open(to_open).await;
+        let recovery = self.open(to_open).await;
         for resource in &delta.configs {
             if let ConfigResource {
                 kind: ResourceKind::Topic,
@@ -75,6 +77,7 @@ impl Manager {
         }
         *self.applied.lock() = Arc::clone(image);
         self.acted.advance(image.applied_index);
+        recovery
     }
 
     /// Ends the partitions of these topics and renames their directories.
@@ -171,52 +174,66 @@ impl Manager {
             .collect()
     }
 
-    /// Opens logs side by side and puts the partitions into the catalog.
-    async fn open(self: &Arc<Self>, logs: Vec<LogToOpen>) {
+    /// Opens logs side by side and puts the partitions into the catalog. Returns what it took, all
+    /// logs together.
+    async fn open(self: &Arc<Self>, logs: Vec<LogToOpen>) -> Recovery {
         let threads = Arc::new(Semaphore::new(self.config.storage.recovery_threads));
         let mut opening = Vec::with_capacity(logs.len());
         for log in logs {
             let permit = Arc::clone(&threads).acquire_owned().await;
             let manager = Arc::clone(self);
             opening.push(self.services.pool.submit(move || {
-                manager.open_one(&log);
+                let recovery = manager.open_one(&log);
                 drop(permit);
+                recovery
             }));
         }
+        let mut total = Recovery::default();
         for opened in opening {
             // Fails only when the broker is stopping.
-            let _ = opened.await;
+            if let Ok(recovery) = opened.await {
+                total.bytes_scanned += recovery.bytes_scanned;
+                total.bytes_replayed += recovery.bytes_replayed;
+                total.bytes_truncated += recovery.bytes_truncated;
+                total.indexes_rebuilt += recovery.indexes_rebuilt;
+            }
         }
+        total
     }
 
     /// Blocks.
-    fn open_one(&self, to_open: &LogToOpen) {
+    fn open_one(&self, to_open: &LogToOpen) -> Recovery {
         let LogToOpen {
             identity,
             leadership,
             stored,
             ..
         } = to_open;
-        let slot = match local_log::open(&self.logs, to_open, self.now_ms()) {
-            Ok(log) => Slot::Online(Partition::new(
-                identity.clone(),
-                self.services.clone(),
-                log,
-                leadership.clone(),
-                stored.high_watermark,
-            )),
+        let (slot, recovery) = match local_log::open(&self.logs, to_open, self.now_ms()) {
+            Ok((log, recovery)) => {
+                let partition = Partition::new(
+                    identity.clone(),
+                    self.services.clone(),
+                    log,
+                    leadership.clone(),
+                    stored.high_watermark,
+                );
+                (Slot::Online(partition), recovery)
+            }
             Err(error) => {
                 let reason = ErrorChain(&error).to_string();
                 tracing::error!(partition = %identity, reason, "partition is offline");
-                Slot::Offline(Arc::new(OfflinePartition {
+                let partition = OfflinePartition {
                     reason,
                     stored: *stored,
-                }))
+                };
+                (Slot::Offline(Arc::new(partition)), Recovery::default())
             }
         };
         self.catalog
             .write()
             .set(&identity.topic, identity.index, slot);
+        recovery
     }
 
     /// Brings the open partitions of a topic up to date with the image.

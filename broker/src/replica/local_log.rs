@@ -15,6 +15,7 @@ use odradek_storage::{
     error::{LogError, OpenError},
     log::{Log, LogContext, OpenOptions},
     log_dir::{LogDir, LogDirError, PartitionDir, TopicPartition},
+    recovery::Recovery,
     retention::PendingDeletion,
 };
 use uuid::Uuid;
@@ -78,8 +79,12 @@ pub(crate) struct SetAsideError {
     source: std::io::Error,
 }
 
-/// Opens the log of a partition, or creates it.
-pub(super) fn open(logs: &Logs, log: &LogToOpen, now_ms: i64) -> Result<Log, OpenLogError> {
+/// Opens the log of a partition, or creates it, and tells what that took.
+pub(super) fn open(
+    logs: &Logs,
+    log: &LogToOpen,
+    now_ms: i64,
+) -> Result<(Log, Recovery), OpenLogError> {
     let partition = TopicPartition::new(&*log.identity.topic, log.identity.index);
     let (disk, path) = (logs.dir.disk(), logs.dir.partition_path(&partition));
     let metadata = PartitionMetadata {
@@ -106,16 +111,14 @@ pub(super) fn open(logs: &Logs, log: &LogToOpen, now_ms: i64) -> Result<Log, Ope
         now_ms,
     };
     let (mut opened, recovery) = Log::open(&logs.context, options)?;
-    if 0 < recovery.bytes_scanned {
-        tracing::info!(%partition, ?recovery, "log recovered");
-    }
+    tracing::debug!(%partition, ?recovery, "log opened");
     if known.is_none() {
         metadata.write(&**disk, &path)?;
     }
     if log.leadership.is_leader {
         opened.start_leader_epoch(log.leadership.epoch)?;
     }
-    Ok(opened)
+    Ok((opened, recovery))
 }
 
 /// Deletes the directory of a partition whose log is not open: renames it, to be removed at

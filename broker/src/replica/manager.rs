@@ -11,15 +11,19 @@
 //!
 //! It decides nothing about leadership or placement: that is in the image.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use odradek_metadata::MetadataImage;
 use odradek_storage::{
-    log_dir::{LogDir, LogDirError, TopicPartition},
+    log_dir::{LogDir, LogDirError, PreviousStop, TopicPartition},
+    recovery::Recovery,
     retention::PendingDeletion,
 };
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -38,6 +42,7 @@ use crate::{
     disk::DiskPool,
     error_chain::ErrorChain,
     metadata::publisher::ActedIndex,
+    telemetry::metrics::Metrics,
 };
 
 /// All partitions of this broker. See the module's documentation.
@@ -52,6 +57,16 @@ pub(crate) struct Manager {
     pub(super) acted: ActedIndex,
     pub(super) checkpoints: CheckpointWriter,
     pub(super) deletions: Deletions,
+    start_report: OnceLock<StartReport>,
+}
+
+/// What opening the logs took at the start, all together.
+#[derive(Debug)]
+pub(crate) struct StartReport {
+    /// How many partitions are online.
+    pub(crate) partitions: usize,
+    pub(crate) recovery: Recovery,
+    pub(crate) took: Duration,
 }
 
 /// Why a partition cannot be served here.
@@ -92,6 +107,7 @@ impl Manager {
         logs: Logs,
         pool: Arc<DiskPool>,
         clock: Clock,
+        metrics: Arc<Metrics>,
         acted: ActedIndex,
     ) -> Arc<Self> {
         let unflushed = Arc::new(Unflushed::new(config.storage.flush_bytes));
@@ -101,6 +117,7 @@ impl Manager {
             services: PartitionServices {
                 pool,
                 clock,
+                metrics,
                 unflushed,
             },
             catalog: RwLock::default(),
@@ -108,6 +125,7 @@ impl Manager {
             acted,
             checkpoints: CheckpointWriter::default(),
             deletions: Deletions::default(),
+            start_report: OnceLock::new(),
         })
     }
 
@@ -168,7 +186,9 @@ impl Manager {
         if !leftovers.paths.is_empty() {
             self.deletions.add(leftovers);
         }
-        self.apply(image, &stored).await;
+        let began = Instant::now();
+        let recovery = self.apply(image, &stored).await;
+        self.report(recovery, began.elapsed());
         if self.has_offline() {
             // They still wait for recovery. Were the directory declared recovered, the next start
             // would take them for recovered too.
@@ -249,8 +269,44 @@ impl Manager {
                 changed = images.changed() => if changed.is_err() { return },
             }
             let image = Arc::clone(&images.borrow_and_update());
-            self.apply(&image, &StoredByPartition::new()).await;
+            // New logs have nothing to recover.
+            let _ = self.apply(&image, &StoredByPartition::new()).await;
         }
+    }
+
+    /// What opening the logs took at the start; `None` until it is done.
+    pub(crate) fn start_report(&self) -> Option<&StartReport> {
+        self.start_report.get()
+    }
+
+    fn report(&self, recovery: Recovery, took: Duration) {
+        let previous_stop = self.logs.dir.previous_stop();
+        let partitions = self.online().len();
+        if matches!(
+            previous_stop,
+            PreviousStop::ProcessDied | PreviousStop::PageCacheLost
+        ) {
+            let Recovery {
+                bytes_scanned,
+                bytes_truncated,
+                ..
+            } = recovery;
+            tracing::info!(
+                ?previous_stop,
+                partitions,
+                bytes_scanned,
+                bytes_truncated,
+                took_ms = took.as_millis() as u64,
+                "logs recovered"
+            );
+        }
+        let report = StartReport {
+            partitions,
+            recovery,
+            took,
+        };
+        // Logs are loaded once.
+        let _ = self.start_report.set(report);
     }
 
     fn has_offline(&self) -> bool {

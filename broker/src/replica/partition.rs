@@ -34,7 +34,7 @@ use odradek_storage::{
     retention::PendingDeletion,
 };
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 use uuid::Uuid;
 
 use super::{
@@ -43,7 +43,7 @@ use super::{
     leader::{Leader, NotEnoughReplicas, RequiredAcks},
     watcher::{Watcher, WatcherKey, Watchers},
 };
-use crate::{clock::Clock, disk::DiskPool, error_chain::ErrorChain};
+use crate::{clock::Clock, disk::DiskPool, error_chain::ErrorChain, telemetry::metrics::Metrics};
 
 /// The most record bytes that one drain appends before other partitions get their turn.
 const GROUP_BYTES_MAX: usize = 8 << 20;
@@ -66,6 +66,8 @@ pub(crate) struct PartitionServices {
     pub(crate) pool: Arc<DiskPool>,
     /// Tells the append time.
     pub(crate) clock: Clock,
+    /// Learns how long flushes take.
+    pub(crate) metrics: Arc<Metrics>,
     /// Hears that there is something to flush and to checkpoint.
     pub(crate) unflushed: Arc<Unflushed>,
 }
@@ -329,7 +331,7 @@ impl Partition {
         };
         let outcome = log.append_group(requests, context);
         if outcome.flush_required
-            && let Err(error) = log.flush(now_ms)
+            && let Err(error) = self.timed_flush(|| log.flush(now_ms))
         {
             tracing::error!(partition = %self.identity, error = %ErrorChain(&error), "flush before acknowledgement");
             // Nobody knows what is on the disk; the directory is offline for good.
@@ -380,9 +382,16 @@ impl Partition {
         // Cleared first: what is appended during the flush needs a flush of its own.
         self.flush_is_due.store(false, Ordering::Release);
         if 0 < self.view.unflushed_bytes() {
-            self.flusher.flush(self.services.clock.now_ms())?;
+            self.timed_flush(|| self.flusher.flush(self.services.clock.now_ms()))?;
         }
         Ok(())
+    }
+
+    fn timed_flush<T>(&self, flush: impl FnOnce() -> T) -> T {
+        let began = Instant::now();
+        let flushed = flush();
+        self.services.metrics.log_flushed(began.elapsed());
+        flushed
     }
 
     /// Takes over what the metadata says about the leader. Blocks.

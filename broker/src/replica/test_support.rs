@@ -30,10 +30,14 @@ use odradek_storage::{
     producer_state::ProducerLimits,
 };
 use parking_lot::{Condvar, Mutex};
+use prometheus_client::registry::Registry;
 use uuid::Uuid;
 
 use super::{AppendReply, Logs, Manager, Partition, RequiredAcks, apply::StoredByPartition};
-use crate::{clock::Clock, config::Config, disk::DiskPool, metadata::publisher::ActedIndex};
+use crate::{
+    clock::Clock, config::Config, disk::DiskPool, metadata::publisher::ActedIndex,
+    telemetry::metrics::Metrics,
+};
 
 pub(crate) const NODE_ID: i32 = 1;
 const FILES_MAX: usize = 100;
@@ -80,6 +84,7 @@ impl TestBroker {
             Logs { dir, context },
             Arc::clone(&pool),
             Clock::Manual(Arc::clone(&now_ms)),
+            Arc::new(Metrics::new(&mut Registry::default(), [])),
             ActedIndex::new(),
         );
         manager.load(&image).await.unwrap();
@@ -163,7 +168,8 @@ impl TestBroker {
             image.apply(record, index).unwrap();
         }
         self.image = Arc::new(image);
-        self.manager
+        let _ = self
+            .manager
             .apply(&self.image, &StoredByPartition::new())
             .await;
     }
