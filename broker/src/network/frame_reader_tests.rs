@@ -163,8 +163,8 @@ async fn illegal_lengths_are_refused_as_soon_as_they_are_known() {
 
 #[tokio::test]
 async fn small_requests_pass_while_the_budget_is_used_up_and_large_ones_wait() {
-    let resources = resources(1000);
-    let full = resources.budget.charge(1000);
+    let resources = resources(1_000_000);
+    let full = resources.budget.charge(1_000_000);
     let turn = resources.budget.room_or_turn().await;
 
     let (mut client, server) = connected().await;
@@ -175,7 +175,7 @@ async fn small_requests_pass_while_the_budget_is_used_up_and_large_ones_wait() {
     client.write_all(&produce_frame(100_000)).await.unwrap();
     let waits = timeout(SHORT, next_frame(&mut reader, &server, &resources)).await;
     assert!(waits.is_err(), "a large request is not read");
-    assert!(resources.budget.used_bytes() <= 1000 + FREE_BYTES);
+    assert!(resources.budget.used_bytes() <= 1_000_000 + FREE_BYTES);
     assert!(reader.pace().is_none(), "the peer is not blamed for it");
 
     drop(full);

@@ -22,10 +22,10 @@ use crate::disk::{Disk, DiskFile, OpenMode};
 /// The fewest handles a cache keeps, however low the descriptor limit.
 const CAPACITY_MIN: usize = 64;
 
-/// How many handles to keep when the process may have `descriptor_limit` descriptors: half of
-/// them. The other half is for connections.
+/// How many handles to keep when the process may have `descriptor_limit` descriptors: a quarter of
+/// them. The rest is for connections, which cannot be closed and opened again as files can.
 pub fn capacity_for(descriptor_limit: u64) -> usize {
-    usize::try_from(descriptor_limit / 2)
+    usize::try_from(descriptor_limit / 4)
         .unwrap_or(usize::MAX)
         .max(CAPACITY_MIN)
 }
