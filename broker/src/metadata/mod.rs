@@ -110,5 +110,6 @@ fn spawn_controller(
 pub(crate) type Images = watch::Receiver<Arc<odradek_metadata::MetadataImage>>;
 
 #[cfg(test)]
-#[path = "tests.rs"]
+mod golden_tests;
+#[cfg(test)]
 mod tests;

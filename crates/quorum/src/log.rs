@@ -70,9 +70,6 @@ impl QuorumLog {
     ) -> Result<Self, LogError> {
         disk.create_dir(directory)
             .context("create directory", directory)?;
-        if let Some(parent) = directory.parent() {
-            disk.sync_dir(parent).context("sync directory", parent)?;
-        }
         let names = disk.list(directory).context("list", directory)?;
         new_file::remove_leftovers(&*disk, directory, &names)?;
         let mut segments = segment::in_listing(&names)
@@ -82,6 +79,10 @@ impl QuorumLog {
         let state = if StateFile::is_in(&names) {
             StateFile::open(&*disk, directory)?
         } else if segments.is_empty() {
+            // The directory itself may be new.
+            if let Some(parent) = directory.parent() {
+                disk.sync_dir(parent).context("sync directory", parent)?;
+            }
             StateFile::create(&*disk, directory)?
         } else {
             let what = "the file quorum-state".into();

@@ -213,9 +213,16 @@ impl Segment {
     /// No frame follows: decides between the end, a torn tail and damage.
     fn end_of_frames(&self, rest: &[u8], until: ScanEnd) -> Result<usize, LogError> {
         let index = self.next_index();
+        let torn = rest
+            .iter()
+            .rposition(|byte| *byte != 0)
+            .map_or(0, |last| last + 1);
         let was_durable = match until {
             ScanEnd::At(_) => true,
-            ScanEnd::Open { durable } => index < durable || claims_durable(rest, index),
+            ScanEnd::Open { durable } => {
+                let written = rest.get(..torn).unwrap_or_default();
+                index < durable || claims_durable(written, index)
+            }
         };
         if was_durable {
             return Err(LogError::Corrupt {
@@ -224,10 +231,6 @@ impl Segment {
                 what: format!("entry {index} was durable and cannot be read"),
             });
         }
-        let torn = rest
-            .iter()
-            .rposition(|byte| *byte != 0)
-            .map_or(0, |last| last + 1);
         if torn > 0 {
             self.file
                 .write_at(self.end, &vec![0; torn])
