@@ -80,11 +80,11 @@ impl Kafka {
         fs::create_dir_all(directory)?;
         let properties = directory.with_extension("properties");
         let (data, controller) = (directory.display(), port + 1);
+        let listeners = format!("PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}");
         let mut text = format!(
             "process.roles=broker,controller\nnode.id=1\n\
              controller.quorum.bootstrap.servers=127.0.0.1:{controller}\n\
-             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
-             advertised.listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
+             listeners={listeners}\nadvertised.listeners={listeners}\n\
              controller.listener.names=CONTROLLER\nlog.dirs={data}\n\
              offsets.topic.replication.factor=1\ntransaction.state.log.replication.factor=1\n\
              transaction.state.log.min.isr=1\nnum.network.threads=3\nnum.io.threads=8\n\

@@ -6,7 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use odradek_protocol::{
-    ErrorCode, Records,
+    ApiKey, ErrorCode, Records,
     messages::fetch::{
         EpochEndOffset, FetchRequest, FetchResponse, FetchTopic, FetchableTopicResponse,
         PartitionData,
@@ -24,6 +24,7 @@ use crate::{
         subscription::{PartitionKey, TopicKey, Wanted},
     },
     replica::Partition,
+    telemetry::metrics::Metrics,
 };
 
 /// From this version on, topics go by id (KIP-516).
@@ -105,7 +106,24 @@ pub(crate) async fn handle(
         pass.look(&resolve, pool).await;
     }
     let looked = pass.answer(incremental);
-    respond(session.id, looked, limits.isolation)
+    let (response, slices) = respond(session.id, looked, limits.isolation);
+    count(&ctx.services.metrics, &response, &slices);
+    (response, slices)
+}
+
+fn count(metrics: &Metrics, response: &FetchResponse, slices: &[LogSlice]) {
+    let bytes = slices.iter().map(|slice| u64::from(slice.len)).sum();
+    metrics.bytes_out.inc_by(bytes);
+    let topics = response.responses.iter();
+    let codes = topics.flat_map(|topic| topic.partitions.iter().map(|found| found.error_code));
+    let mut failed = false;
+    for code in codes.filter(|code| code.is_error()) {
+        metrics.error(ApiKey::Fetch, code);
+        failed = true;
+    }
+    if failed {
+        metrics.fetch_requests_failed.inc();
+    }
 }
 
 fn find(ctx: &RequestContext, key: &PartitionKey) -> Result<Arc<Partition>, ErrorCode> {

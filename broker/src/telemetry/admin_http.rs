@@ -73,6 +73,7 @@ impl fmt::Debug for Admin {
 /// The running admin port. Dropping it stops it.
 #[derive(Debug)]
 pub(crate) struct AdminServer {
+    #[cfg(test)]
     address: SocketAddr,
     stop: CancellationToken,
     thread: Option<JoinHandle<()>>,
@@ -83,6 +84,7 @@ impl AdminServer {
     /// with the other problems of a start.
     pub(crate) fn start(listener: StdListener, admin: Admin) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
+        #[cfg(test)]
         let address = listener.local_addr()?;
         let runtime = Builder::new_current_thread()
             .enable_io()
@@ -97,7 +99,7 @@ impl AdminServer {
         let thread = std::thread::Builder::new()
             .name("admin".to_owned())
             .spawn(move || {
-                // Open connections are cut when the runtime goes; they hold nothing worth waiting for.
+                // Open connections are cut with the runtime; they hold nothing worth waiting for.
                 runtime.block_on(async {
                     tokio::select! {
                         () = stopped.cancelled() => {}
@@ -110,6 +112,7 @@ impl AdminServer {
                 });
             })?;
         Ok(Self {
+            #[cfg(test)]
             address,
             stop,
             thread: Some(thread),
@@ -117,7 +120,8 @@ impl AdminServer {
     }
 
     /// The address it answers on.
-    pub(crate) fn address(&self) -> SocketAddr {
+    #[cfg(test)]
+    fn address(&self) -> SocketAddr {
         self.address
     }
 }
