@@ -204,6 +204,7 @@ impl Broker {
         runtime.spawn(async move {
             let signal = signals.next().await;
             tracing::warn!("ended by a second {signal}; the next start will recover");
+            #[expect(clippy::disallowed_methods, reason = "to end without the rest is the point")]
             std::process::exit(1);
         });
         readiness.stopping();
