@@ -132,13 +132,10 @@ impl Opening<'_> {
     }
 
     fn find_end(&mut self, found: &[SegmentFiles]) -> Result<Tail, OpenError> {
-        let list = self.segments_of(found);
-        for (segment, files) in list.iter().zip(found) {
-            if files.lacks_index {
-                self.rebuild_indexes(segment)?;
-            }
+        for files in found.iter().filter(|files| files.lacks_index) {
+            self.rebuild_indexes(files)?;
         }
-        let segments = Segments::new(list);
+        let segments = Segments::new(self.segments_of(found));
         if self.options.previous_stop == PreviousStop::Clean {
             match self.end_after_clean_stop(&segments) {
                 // The marker lies: believe the log instead.
@@ -325,14 +322,18 @@ impl Opening<'_> {
     }
 
     /// Builds both indexes of a segment from its headers.
-    fn rebuild_indexes(&mut self, segment: &Arc<Segment>) -> Result<(), OpenError> {
-        let mut writer = SegmentWriter::new(Arc::clone(segment), self.options.now_ms, None)?;
+    fn rebuild_indexes(&mut self, found: &SegmentFiles) -> Result<(), OpenError> {
+        let (files, dir) = (&self.context.files, &self.options.dir);
+        let segment = Segment::without_indexes(files, dir, found.base_offset, found.size)?;
+        let segment = Arc::new(segment);
+        let mut writer = SegmentWriter::new(Arc::clone(&segment), self.options.now_ms, None)?;
         let mut walk = BatchWalk::headers(segment.log(), 0, segment.size())?;
         // Where the headers end too early, the scan will find out what that means.
         while let Ok(Some(batch)) = walk.next_batch() {
             writer.reindex(&batch, &self.options.config);
         }
         writer.complete_files()?;
+        segment.install_indexes(self.disk(), dir)?;
         self.recovery.indexes_rebuilt += 1;
         Ok(())
     }

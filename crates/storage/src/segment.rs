@@ -20,7 +20,7 @@ use std::{
 use parking_lot::Mutex;
 
 use crate::{
-    disk::{Disk, DiskFile, OpenMode},
+    disk::{Disk, DiskFile, OpenMode, temporary_path},
     error::{IoError, ReadError},
     file_cache::{CachedFile, FileCache},
     index::{
@@ -142,6 +142,38 @@ impl Segment {
         }
     }
 
+    /// A segment whose indexes are about to be built anew, under temporary names until
+    /// [`install_indexes`](Self::install_indexes).
+    pub(crate) fn without_indexes(
+        files: &Arc<FileCache>,
+        dir: &Path,
+        base_offset: i64,
+        size: u32,
+    ) -> Result<Self, IoError> {
+        let path = |suffix| temporary_path(&segment_path(dir, base_offset, suffix));
+        let offset_index = OffsetIndex::create(files, path(OFFSET_INDEX_SUFFIX), base_offset)?;
+        let time_index = TimeIndex::create(files, path(TIME_INDEX_SUFFIX), base_offset)?;
+        let segment = Self::existing(files, dir, base_offset, base_offset, size);
+        Ok(Self { offset_index, time_index, ..segment })
+    }
+
+    /// Gives indexes that were built anew their names, once they are durable: a crash before that
+    /// leaves a segment that visibly lacks them.
+    pub(crate) fn install_indexes(&self, disk: &dyn Disk, dir: &Path) -> Result<(), IoError> {
+        self.offset_index.file.sync()?;
+        self.time_index.file.sync()?;
+        let files = [
+            (self.offset_index.file.file(), OFFSET_INDEX_SUFFIX),
+            (self.time_index.file.file(), TIME_INDEX_SUFFIX),
+        ];
+        for (file, suffix) in files {
+            let (from, to) = (file.path(), segment_path(dir, self.base_offset, suffix));
+            disk.rename(&from, &to).map_err(IoError::on("rename", &from))?;
+            file.moved_to(&to);
+        }
+        disk.sync_dir(dir).map_err(IoError::on("sync", dir))
+    }
+
     /// The lowest offset that the segment may hold.
     pub(crate) fn base_offset(&self) -> i64 {
         self.base_offset
@@ -260,6 +292,11 @@ impl Segment {
         self.sealed.store(true, Ordering::Release);
     }
 
+    /// Whether nothing will be written any more.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.sealed.load(Ordering::Acquire)
+    }
+
     /// A sealed segment again takes writes, because what followed it was truncated.
     pub(crate) fn unseal(&self) {
         self.sealed.store(false, Ordering::Release);
@@ -280,7 +317,7 @@ impl Segment {
     /// Makes the published batches durable, and with them the indexes of a sealed segment. Those
     /// of the active one can be rebuilt from its batches; syncing them each time would cost more.
     pub(crate) fn sync(&self) -> Result<(), IoError> {
-        let sealed = self.sealed.load(Ordering::Acquire);
+        let sealed = self.is_sealed();
         let size = self.size();
         let held = self.unsynced.lock().clone();
         let handle = held.map_or_else(|| self.handle(), Ok)?;

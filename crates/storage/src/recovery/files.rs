@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, io, path::Path};
 
 use crate::{
-    disk::{Disk, EntryKind, OpenMode},
+    disk::{Disk, EntryKind},
     error::IoError,
     segment::{
         DELETED_SUFFIX, LOG_SUFFIX, OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX, base_offset_in,
@@ -20,12 +20,12 @@ pub(super) struct SegmentFiles {
     pub(super) base_offset: i64,
     /// Length of the file with the batches.
     pub(super) size: u32,
-    /// An index was missing; both are there now, but not both have entries.
+    /// An index is missing.
     pub(super) lacks_index: bool,
 }
 
 /// Finds the segments in a directory, by ascending base offset; creates the directory if it is
-/// missing. Removes what no segment needs, and makes up for missing index files with empty ones.
+/// missing. Removes what no segment needs.
 pub(super) fn find_segments(disk: &dyn Disk, dir: &Path) -> Result<Vec<SegmentFiles>, IoError> {
     let entries = match disk.list(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -61,7 +61,7 @@ pub(super) fn find_segments(disk: &dyn Disk, dir: &Path) -> Result<Vec<SegmentFi
     }
     segments
         .into_iter()
-        .map(|(base_offset, indexes)| complete(disk, dir, base_offset, indexes))
+        .map(|(base_offset, indexes)| measure(disk, dir, base_offset, indexes))
         .collect()
 }
 
@@ -71,7 +71,7 @@ struct Indexes {
     times: bool,
 }
 
-fn complete(
+fn measure(
     disk: &dyn Disk,
     dir: &Path,
     base_offset: i64,
@@ -82,14 +82,6 @@ fn complete(
     let size = u32::try_from(len)
         .map_err(|_| IoError::on("open", &path)(io::ErrorKind::FileTooLarge.into()))?;
     let lacks_index = !indexes.offsets || !indexes.times;
-    if lacks_index {
-        // Both anew: the entries of one that is left alone would be in the way of a rebuild.
-        for suffix in [OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX] {
-            let path = segment_path(dir, base_offset, suffix);
-            disk.open(&path, OpenMode::CreateEmpty)
-                .map_err(IoError::on("create", &path))?;
-        }
-    }
     Ok(SegmentFiles {
         base_offset,
         size,
@@ -161,7 +153,6 @@ mod tests {
             [
                 "00000000000000000000.index",
                 "00000000000000000000.log",
-                "00000000000000000000.timeindex",
                 "00000000000000000500.index",
                 "00000000000000000500.log",
                 "00000000000000000500.snapshot",
@@ -169,8 +160,6 @@ mod tests {
                 "leader-epoch-checkpoint",
             ]
         );
-        let rebuilt = dir.path().join("00000000000000000000.index");
-        assert_eq!(std::fs::metadata(rebuilt).unwrap().len(), 0);
     }
 
     #[test]
