@@ -90,7 +90,7 @@ impl Observed {
     fn recovery(&self) -> Option<RecoveryReport> {
         let report = self.services.replicas.start_report()?;
         Some(RecoveryReport {
-            previous_stop: format!("{:?}", self.dir.previous_stop()),
+            previous_stop: self.dir.previous_stop().to_string(),
             partitions: report.partitions,
             bytes_scanned: report.recovery.bytes_scanned,
             bytes_truncated: report.recovery.bytes_truncated,

@@ -27,6 +27,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{checkpoints::CheckpointWriter, manager::Manager, partition::Partition};
 
+/// After so many flushed bytes the recovery points are written down, while the flush of the other
+/// partitions goes on: flushing everything may take longer than the broker has left to live.
+const CHECKPOINT_BYTES: u64 = 64 << 20;
+
 /// What appends tell the flusher. The hot path costs two atomic operations.
 #[derive(Debug)]
 pub(crate) struct Unflushed {
@@ -135,6 +139,25 @@ pub(super) async fn run(manager: &Arc<Manager>, shutdown: &CancellationToken) {
     }
 }
 
+/// Flushes every partition, one after the other, and writes down how far that came.
+async fn flush_all(manager: &Arc<Manager>) {
+    manager.unflushed().bytes.store(0, Ordering::Release);
+    let mut flushed_bytes = 0;
+    for partition in manager.online() {
+        flushed_bytes += partition.view().unflushed_bytes();
+        manager.flush(partition).await;
+        if CHECKPOINT_BYTES <= flushed_bytes {
+            flushed_bytes = 0;
+            manager
+                .checkpoint(CheckpointWriter::write_recovery_points)
+                .await;
+        }
+    }
+    manager
+        .checkpoint(CheckpointWriter::write_recovery_points)
+        .await;
+}
+
 /// Resolves at `deadline`, or never.
 async fn at(deadline: Option<Instant>) {
     match deadline {
@@ -172,13 +195,7 @@ impl Deadlines {
             due
         };
         if is_due(&mut self.flush) {
-            unflushed.bytes.store(0, Ordering::Release);
-            for partition in manager.online() {
-                manager.flush(partition).await;
-            }
-            manager
-                .checkpoint(CheckpointWriter::write_recovery_points)
-                .await;
+            flush_all(manager).await;
         }
         if is_due(&mut self.high_watermarks) {
             manager

@@ -292,7 +292,7 @@ impl Manager {
                 ..
             } = recovery;
             tracing::info!(
-                ?previous_stop,
+                %previous_stop,
                 partitions,
                 bytes_scanned,
                 bytes_truncated,

@@ -109,6 +109,17 @@ pub enum PreviousStop {
     PageCacheLost,
 }
 
+impl fmt::Display for PreviousStop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Never => "never",
+            Self::Clean => "clean",
+            Self::ProcessDied => "process-died",
+            Self::PageCacheLost => "page-cache-lost",
+        })
+    }
+}
+
 /// Whom a log directory belongs to: `meta.properties`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DirIdentity {
