@@ -71,7 +71,7 @@ pub(crate) async fn delete_topic(broker: &Broker, name: &str) {
     assert_eq!(results, [Ok(name.to_owned())]);
 }
 
-/// The id of a topic.
+/// The id of a topic; all zeros if there is none of that name.
 pub(crate) fn topic_id(wire: &mut Wire, name: &str) -> Uuid {
     let topic = MetadataRequestTopic {
         name: Some(name.to_owned()),
@@ -79,6 +79,7 @@ pub(crate) fn topic_id(wire: &mut Wire, name: &str) -> Uuid {
     };
     let request = MetadataRequest {
         topics: Some(vec![topic]),
+        allow_auto_topic_creation: false,
         ..Default::default()
     };
     let answer: MetadataResponse = wire.call(12, &request);

@@ -5,71 +5,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use odradek_protocol::{
-    ErrorCode, Records, Uuid,
-    messages::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic, PartitionData},
-    records::{BatchBuilder, Batches, RecordBatch},
+    ErrorCode, Uuid,
+    messages::fetch::{FetchPartition, FetchRequest, FetchResponse},
 };
 use odradek_tests::{broker::Broker, wait};
 
 use crate::{
+    admin::metric,
     client::{create_topic, delete_topic, topic_id},
-    produce_raw::produce,
+    fetch_raw::{VERSION, asked, batches, only_partition, request},
+    produce_raw::{batch_of, produce},
     wire::Wire,
 };
-
-/// The newest version: topics by id, sessions.
-const VERSION: i16 = 17;
-
-fn asked(partition: i32, fetch_offset: i64) -> FetchPartition {
-    FetchPartition {
-        partition,
-        fetch_offset,
-        partition_max_bytes: 1 << 20,
-        ..Default::default()
-    }
-}
-
-fn request(topic_id: Uuid, partitions: Vec<FetchPartition>) -> FetchRequest {
-    let topics = if partitions.is_empty() {
-        Vec::new()
-    } else {
-        vec![FetchTopic {
-            topic_id,
-            partitions,
-            ..Default::default()
-        }]
-    };
-    FetchRequest {
-        max_wait_ms: 0,
-        min_bytes: 1,
-        topics,
-        ..Default::default()
-    }
-}
-
-fn only_partition(response: &FetchResponse) -> &PartitionData {
-    assert_eq!(response.error_code, ErrorCode::None);
-    &response.responses[0].partitions[0]
-}
-
-fn batches(partition: &PartitionData) -> Vec<RecordBatch> {
-    let Records::Inline(records) = &partition.records else {
-        return Vec::new();
-    };
-    Batches::new(records.clone()).map(Result::unwrap).collect()
-}
-
-fn batch_of(count: usize, value_bytes: usize) -> Bytes {
-    let value = vec![b'x'; value_bytes];
-    (0..count)
-        .fold(BatchBuilder::new(), |batch, _| {
-            batch.record(1_700_000_000_000, None, Some(&value))
-        })
-        .build()
-        .to_bytes()
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_offset_inside_a_batch_returns_the_whole_batch() {
@@ -299,19 +247,7 @@ async fn a_thousand_idle_long_polls_wake_nobody_and_go_with_their_connections() 
     });
     println!("wake-ups of the whole process in 2 s with 1000 long polls: {woken}");
     drop(polls);
-    let connections = || {
-        let (_, metrics) = odradek_tests::http::get(broker.admin_port(), "/metrics").ok()?;
-        let line = metrics
-            .lines()
-            .find(|line| line.starts_with("odradek_connections{"))
-            .or_else(|| {
-                metrics
-                    .lines()
-                    .find(|line| line.starts_with("odradek_connections "))
-            })?;
-        line.rsplit(' ').next()?.parse::<f64>().ok()
-    };
     wait::until("the connections are gone", || {
-        (connections()? <= 2.0).then_some(())
+        (metric(&broker, "odradek_connections") <= 2.0).then_some(())
     });
 }

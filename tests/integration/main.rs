@@ -1,10 +1,20 @@
 //! The real broker, driven by librdkafka and by raw frames; one file per subject.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod admin;
 mod bad_input;
 mod client;
+mod config;
 mod crash;
 mod fetch;
+mod fetch_raw;
+mod idempotence;
+mod limits;
+mod list_offsets;
 mod produce;
 mod produce_raw;
+mod recovery;
+mod retention;
+mod topics;
 mod wire;
+mod zero_copy;

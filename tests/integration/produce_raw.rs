@@ -1,5 +1,7 @@
 //! Produce as the wire shows it: what a client library would never send.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use bytes::Bytes;
 use odradek_protocol::{
     ErrorCode, Uuid,
@@ -7,12 +9,13 @@ use odradek_protocol::{
         PartitionProduceData, PartitionProduceResponse, ProduceRequest, ProduceResponse,
         TopicProduceData,
     },
+    records::BatchBuilder,
 };
 
 use crate::wire::Wire;
 
 /// The newest version: topics by id.
-const VERSION: i16 = 13;
+pub(crate) const VERSION: i16 = 13;
 
 /// A request for one partition with acks=all.
 pub(crate) fn request(topic_id: Uuid, partition: i32, records: Bytes) -> ProduceRequest {
@@ -46,4 +49,26 @@ pub(crate) fn produce(
         ErrorCode::None => Ok(partition.base_offset),
         _ => Err(partition),
     }
+}
+
+/// A batch of `count` records of so many bytes each.
+pub(crate) fn batch_of(count: usize, value_bytes: usize) -> Bytes {
+    batch_at(now_ms(), count, value_bytes)
+}
+
+/// The same with this timestamp.
+pub(crate) fn batch_at(timestamp: i64, count: usize, value_bytes: usize) -> Bytes {
+    let value = vec![b'x'; value_bytes];
+    (0..count)
+        .fold(BatchBuilder::new(), |batch, _| {
+            batch.record(timestamp, None, Some(&value))
+        })
+        .build()
+        .to_bytes()
+}
+
+/// The clock of this machine, as records carry it.
+pub(crate) fn now_ms() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    i64::try_from(now.as_millis()).unwrap()
 }

@@ -4,12 +4,11 @@
 use std::{
     io::{self, Read, Write},
     net::{Ipv4Addr, TcpStream},
-    time::Duration,
 };
 
 use bytes::Bytes;
 use odradek_protocol::{Decoder, Message, RequestHeader, ResponseHeader, frame};
-use odradek_tests::broker::Broker;
+use odradek_tests::{broker::Broker, wait};
 
 /// See the module's documentation.
 pub(crate) struct Wire {
@@ -24,13 +23,18 @@ impl Wire {
 
     pub(crate) fn try_connect(broker: &Broker) -> io::Result<Self> {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, broker.port()))?;
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-        stream.set_write_timeout(Some(Duration::from_secs(60)))?;
-        stream.set_nodelay(true)?;
-        Ok(Self {
+        Ok(Self::over(stream))
+    }
+
+    /// Over a connection that is there already.
+    pub(crate) fn over(stream: TcpStream) -> Self {
+        stream.set_read_timeout(Some(wait::PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(wait::PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self {
             stream,
             correlation_id: 0,
-        })
+        }
     }
 
     /// Sends a request and returns its answer.
@@ -41,6 +45,11 @@ impl Wire {
 
     /// Sends a request without waiting for the answer.
     pub(crate) fn send<Q: Message>(&mut self, version: i16, request: &Q) {
+        self.try_send(version, request).unwrap();
+    }
+
+    /// The same towards a broker that may be killed meanwhile.
+    pub(crate) fn try_send<Q: Message>(&mut self, version: i16, request: &Q) -> io::Result<()> {
         self.correlation_id += 1;
         let header = RequestHeader {
             api_key: Q::KEY,
@@ -49,22 +58,31 @@ impl Wire {
             client_id: Some("wire".to_owned()),
         };
         let frame = frame::encode_request(&header, request).unwrap();
-        self.stream.write_all(&frame.bytes).unwrap();
+        self.stream.write_all(&frame.bytes)
     }
 
     /// The next answer, which must be an `A` in `version`.
     pub(crate) fn receive<A: Message>(&mut self, version: i16) -> A {
-        self.receive_sized(version).0
+        self.try_receive(version).unwrap()
+    }
+
+    /// The same from a broker that may be killed meanwhile.
+    pub(crate) fn try_receive<A: Message>(&mut self, version: i16) -> io::Result<A> {
+        Ok(Self::decode(&self.receive_frame()?, version))
     }
 
     /// The next answer and its length on the wire, the length prefix included.
     pub(crate) fn receive_sized<A: Message>(&mut self, version: i16) -> (A, usize) {
         let frame = self.receive_frame().unwrap();
-        let mut decoder = Decoder::new(&frame);
+        (Self::decode(&frame, version), frame.len() + 4)
+    }
+
+    fn decode<A: Message>(frame: &Bytes, version: i16) -> A {
+        let mut decoder = Decoder::new(frame);
         ResponseHeader::decode(&mut decoder, A::KEY, version).unwrap();
         let answer: A = Message::decode(&mut decoder, version).unwrap();
         decoder.expect_end().unwrap();
-        (answer, frame.len() + 4)
+        answer
     }
 
     /// The next frame without its length.

@@ -4,8 +4,9 @@ use std::{
     env,
     fs::{self, File},
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Output, Stdio},
     sync::OnceLock,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -21,7 +22,8 @@ pub struct Broker {
     directory: TempDir,
     port: u16,
     admin_port: u16,
-    overrides: Vec<(String, String)>,
+    /// Besides those that name the ports and the directory.
+    arguments: Vec<String>,
     start_to_ready: Duration,
 }
 
@@ -35,24 +37,49 @@ impl Broker {
     }
 
     /// The same with configuration keys set.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
     pub fn start_with(overrides: &[(&str, &str)]) -> Self {
-        let directory = TempDir::new().expect("a temporary directory can be made");
-        let overrides: Vec<_> = overrides
+        Self::start_on(overrides, |_| {})
+    }
+
+    /// The same on a directory that `prepare` fills: it is given the path that will be `log.dirs`,
+    /// where nothing is yet.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    pub fn start_on(overrides: &[(&str, &str)], prepare: impl FnOnce(&Path)) -> Self {
+        let arguments = overrides
             .iter()
-            .map(|&(key, value)| (key.to_owned(), value.to_owned()))
-            .collect();
+            .flat_map(|&(key, value)| overriding(key, value));
+        Self::start_in(arguments.collect(), prepare)
+    }
+
+    /// The same with flags of the command line.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    pub fn start_flagged(flags: &[&str]) -> Self {
+        Self::start_in(flags.iter().map(|&flag| flag.to_owned()).collect(), |_| {})
+    }
+
+    fn start_in(arguments: Vec<String>, prepare: impl FnOnce(&Path)) -> Self {
+        let directory = TempDir::new().expect("a temporary directory can be made");
+        prepare(&directory.path().join("data"));
         let (port, admin_port) = (port::unused(), port::unused());
-        let child = spawn(directory.path(), port, admin_port, &overrides);
+        let began = Instant::now();
+        let child = spawn(directory.path(), port, admin_port, &arguments);
         let start_to_ready = Duration::ZERO;
         let mut broker = Self {
             child,
             directory,
             port,
             admin_port,
-            overrides,
+            arguments,
             start_to_ready,
         };
-        broker.wait_until_ready(Instant::now());
+        broker.wait_until_ready(began);
         broker
     }
 
@@ -139,15 +166,15 @@ impl Broker {
             self.directory.path(),
             self.port,
             self.admin_port,
-            &self.overrides,
+            &self.arguments,
         );
         self.wait_until_ready(began);
     }
 
     /// Changes a configuration key for the next start.
     pub fn set(&mut self, key: &str, value: &str) {
-        self.overrides.retain(|(known, _)| known != key);
-        self.overrides.push((key.to_owned(), value.to_owned()));
+        // The last one of a key counts.
+        self.arguments.extend(overriding(key, value));
     }
 
     fn wait_until_ready(&mut self, began: Instant) {
@@ -185,32 +212,58 @@ impl Drop for Broker {
     }
 }
 
-/// Runs the broker's binary with these arguments until it ends, and returns exit status and output.
-pub fn run(arguments: &[&str]) -> std::process::Output {
-    Command::new(binary())
-        .args(arguments)
+/// Runs a command that should end by itself, and returns exit status and output.
+///
+/// # Panics
+/// When it does not end in time; it is killed then.
+pub fn run(command: &mut Command) -> Output {
+    let mut child = command
         .stdin(Stdio::null())
-        .output()
-        .expect("the broker's binary can be run")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command can be started");
+    let deadline = Instant::now() + wait::PATIENCE;
+    // What it prints fits into the pipes, so nobody has to read before it has ended.
+    while child
+        .try_wait()
+        .expect("our own child can be waited for")
+        .is_none()
+    {
+        if deadline < Instant::now() {
+            // It may end at this very moment; then there is nothing to kill.
+            let _ = child.kill();
+            let output = child.wait_with_output();
+            panic!("{command:?} does not end; it printed {output:?}");
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    child
+        .wait_with_output()
+        .expect("the output of our own child can be read")
 }
 
-fn spawn(directory: &Path, port: u16, admin: u16, overrides: &[(String, String)]) -> Child {
+fn overriding(key: &str, value: &str) -> [String; 2] {
+    ["--override".to_owned(), format!("{key}={value}")]
+}
+
+fn spawn(directory: &Path, port: u16, admin: u16, arguments: &[String]) -> Child {
     let printed = File::options()
         .create(true)
         .append(true)
         .open(directory.join("printed"))
         .expect("the temporary directory is writable");
-    let mut command = Command::new(binary());
-    let mut set = |key: &str, value: &str| {
-        command.arg("--override").arg(format!("{key}={value}"));
-    };
-    set("listeners", &format!("PLAINTEXT://127.0.0.1:{port}"));
-    set("admin.listener", &format!("127.0.0.1:{admin}"));
-    set("log.dirs", &directory.join("data").to_string_lossy());
-    for (key, value) in overrides {
-        set(key, value);
-    }
-    command
+    Command::new(binary())
+        .args(overriding(
+            "listeners",
+            &format!("PLAINTEXT://127.0.0.1:{port}"),
+        ))
+        .args(overriding("admin.listener", &format!("127.0.0.1:{admin}")))
+        .args(overriding(
+            "log.dirs",
+            &directory.join("data").to_string_lossy(),
+        ))
+        .args(arguments)
         .stdin(Stdio::null())
         .stdout(printed.try_clone().expect("a file handle can be copied"))
         .stderr(printed)
