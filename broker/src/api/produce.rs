@@ -331,3 +331,91 @@ impl From<AppendError> for Refusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use odradek_protocol::records::{BatchBuilder, RecordError};
+
+    use super::*;
+
+    #[test]
+    fn only_three_kinds_of_acknowledgement_exist_and_transactions_do_not() {
+        for (acks, transactional_id, expected) in [
+            (0, None, Ok(RequiredAcks::None)),
+            (1, None, Ok(RequiredAcks::Leader)),
+            (-1, None, Ok(RequiredAcks::All)),
+            (2, None, Err(ErrorCode::InvalidRequiredAcks)),
+            (
+                -1,
+                Some("t".to_owned()),
+                Err(ErrorCode::TransactionalIdAuthorizationFailed),
+            ),
+        ] {
+            let request = ProduceRequest {
+                acks,
+                transactional_id,
+                ..Default::default()
+            };
+            assert_eq!(check_request(&request), expected, "acks={acks}");
+        }
+    }
+
+    #[test]
+    fn zstd_is_recognised_and_bytes_that_are_no_batch_are_left_to_the_log() {
+        let batch = |codec| {
+            BatchBuilder::new()
+                .compression(codec)
+                .record(0, None, None)
+                .build()
+        };
+        assert!(is_zstd(&batch(Compression::Zstd).to_bytes()));
+        assert!(!is_zstd(&batch(Compression::Lz4).to_bytes()));
+        assert!(!is_zstd(&Bytes::from_static(b"no batch")));
+    }
+
+    #[test]
+    fn a_refused_record_is_named_with_its_place_and_the_reason() {
+        let error = AppendError::Log(LogAppendError::InvalidRecord(RecordError::MissingKey {
+            index: 3,
+        }));
+        let response = respond(5, Err(error.into()));
+        assert_eq!(
+            (response.index, response.error_code),
+            (5, ErrorCode::InvalidRecord)
+        );
+        assert_eq!((response.base_offset, response.log_start_offset), (-1, -1));
+        let refused: Vec<_> = response
+            .record_errors
+            .iter()
+            .map(|e| e.batch_index)
+            .collect();
+        assert_eq!(refused, [3]);
+        let message = response.error_message.unwrap_or_default();
+        assert!(message.contains("record 3 has no key"), "{message}");
+    }
+
+    #[test]
+    fn an_error_without_an_answer_closes_the_connection_with_its_reason() {
+        let partition = |result| TopicProduceResponse {
+            partition_responses: vec![respond(0, result)],
+            ..Default::default()
+        };
+        let appended = Appended {
+            base_offset: 0,
+            last_offset: 0,
+            log_append_time_ms: None,
+            log_start_offset: 0,
+            duplicate: false,
+        };
+        let mut response = ProduceResponse {
+            responses: vec![partition(Ok(appended))],
+            ..Default::default()
+        };
+        assert!(first_error(&response).is_ok());
+        response
+            .responses
+            .push(partition(Err(ErrorCode::KafkaStorageError.into())));
+        let closed = first_error(&response).map_err(|error| error.to_string());
+        assert!(closed.is_err_and(|reason| reason.contains("log directory failed")));
+    }
+}

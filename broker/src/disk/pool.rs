@@ -55,6 +55,7 @@ impl DiskPool {
             queue: Mutex::new(Queue {
                 jobs: VecDeque::new(),
                 idle: 0,
+                waking: false,
                 closed: false,
             }),
             work: Condvar::new(),
@@ -123,7 +124,7 @@ impl DiskPool {
             return;
         }
         queue.jobs.push_back(Box::new(job));
-        let wake = 0 < queue.idle;
+        let wake = queue.should_wake();
         drop(queue);
         if wake {
             self.shared.work.notify_one();
@@ -170,7 +171,19 @@ struct Queue {
     jobs: VecDeque<Job>,
     /// Threads asleep on [`Shared::work`]. With none asleep a push needs no system call.
     idle: usize,
+    /// A thread was woken and has not come to the queue yet. It will wake the next one if there is
+    /// more than it can take, so a burst of short jobs does not wake a thread for each of them.
+    waking: bool,
     closed: bool,
+}
+
+impl Queue {
+    /// Whether to wake a thread for the jobs there are; if so, the caller must do it.
+    fn should_wake(&mut self) -> bool {
+        let wake = 0 < self.idle && !self.waking;
+        self.waking |= wake;
+        wake
+    }
 }
 
 impl Shared {
@@ -188,6 +201,11 @@ impl Shared {
         let mut queue = self.queue.lock();
         loop {
             if let Some(job) = queue.jobs.pop_front() {
+                let wake = !queue.jobs.is_empty() && queue.should_wake();
+                drop(queue);
+                if wake {
+                    self.work.notify_one();
+                }
                 return Some(job);
             }
             if queue.closed {
@@ -196,6 +214,7 @@ impl Shared {
             queue.idle += 1;
             self.work.wait(&mut queue);
             queue.idle -= 1;
+            queue.waking = false;
         }
     }
 }
