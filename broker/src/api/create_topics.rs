@@ -1,6 +1,6 @@
 //! CreateTopics: asks the controller, and answers with what each topic became.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use odradek_metadata::{
     ConfigMap,
@@ -39,7 +39,7 @@ pub(super) async fn handle(
         .map(|topic| topic.name.clone())
         .collect();
     let topics = request.topics.into_iter().map(new_topic).collect();
-    let topics = match services
+    let mut topics: Vec<_> = match services
         .metadata
         .create_topics(topics, settings, timeout)
         .await
@@ -60,6 +60,9 @@ pub(super) async fn handle(
                 .collect()
         }
     };
+    // A topic named more than once has one entry, which says so.
+    let mut seen = HashSet::new();
+    topics.retain(|topic| seen.insert(topic.name.clone()));
     CreateTopicsResponse {
         topics,
         ..Default::default()

@@ -1,5 +1,7 @@
 //! DeleteTopics: asks the controller, and answers with what each topic became.
 
+use std::{collections::HashSet, time::Duration};
+
 use odradek_metadata::decide::{
     Refusal,
     delete_topics::{DeletedTopic, TopicReference},
@@ -26,34 +28,39 @@ pub(super) async fn handle(
         name: Some(name),
         ..Default::default()
     });
-    let states: Vec<_> = request.topics.into_iter().chain(by_name).collect();
-    let references: Vec<_> = states.iter().map(|state| reference(ctx, state)).collect();
-    let valid = references.iter().flatten().cloned().collect();
-    let timeout = create_topics::wait(request.timeout_ms);
-    let mut outcomes = match ctx.services.metadata.delete_topics(valid, timeout).await {
-        Ok(outcomes) => outcomes,
-        Err(error) => {
-            let refusal = error_code::of_change(&error);
-            references
-                .iter()
-                .flatten()
-                .map(|_| Err(refusal.clone()))
-                .collect()
-        }
-    }
-    .into_iter();
-    let responses = states
-        .into_iter()
-        .zip(references)
-        .map(|(state, reference)| {
-            let outcome =
-                reference.and_then(|_| outcomes.next().expect("one outcome for each asked"));
-            result(state, outcome)
-        });
+    let states = request.topics.into_iter().chain(by_name).collect();
+    let mut responses = delete(ctx, states, create_topics::wait(request.timeout_ms)).await;
+    // What is named more than once has one entry, which says so.
+    let mut seen = HashSet::new();
+    responses.retain(|response| seen.insert((response.name.clone(), response.topic_id)));
     DeleteTopicsResponse {
-        responses: responses.collect(),
+        responses,
         ..Default::default()
     }
+}
+
+async fn delete(
+    ctx: &RequestContext,
+    states: Vec<DeleteTopicState>,
+    timeout: Duration,
+) -> Vec<DeletableTopicResult> {
+    let references: Vec<_> = states.iter().map(|state| reference(ctx, state)).collect();
+    let valid: Vec<_> = references.iter().flatten().cloned().collect();
+    let asked = valid.len();
+    let outcomes = match ctx.services.metadata.delete_topics(valid, timeout).await {
+        Ok(outcomes) => outcomes,
+        Err(error) => vec![Err(error_code::of_change(&error)); asked],
+    };
+    let mut outcomes = outcomes.into_iter();
+    let outcome_of = |reference: Result<TopicReference, Refusal>| {
+        reference.and_then(|_| outcomes.next().expect("one outcome for each asked"))
+    };
+    let outcomes = references.into_iter().map(outcome_of);
+    states
+        .into_iter()
+        .zip(outcomes)
+        .map(|(state, outcome)| result(state, outcome))
+        .collect()
 }
 
 /// What a request names, if it may be deleted at all.

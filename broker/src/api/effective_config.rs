@@ -10,7 +10,7 @@ use crate::config::{
     Config,
     check::Setting,
     raw::Origin,
-    table::Kind,
+    table::{Kind, Status},
     topic::{TOPIC_KEYS, TopicKey},
 };
 
@@ -71,7 +71,7 @@ fn of_topic_key(config: &Config, overrides: &ConfigMap, key: &'static TopicKey) 
             },
         )
     };
-    let own = overrides.get(key.name).map(|value| value.to_string());
+    let own = overrides.get(key.name).map(ToString::to_string);
     let own_place = own.clone().map(|value| Synonym {
         name: key.name,
         value: Some(value),
@@ -117,6 +117,7 @@ pub(super) fn of_broker(config: &Config) -> Vec<EffectiveConfig> {
     config
         .settings
         .iter()
+        .filter(|setting| !is_idle(setting))
         .map(|setting| EffectiveConfig {
             name: setting.key.name,
             value: setting.shown_value().map(str::to_owned),
@@ -129,6 +130,12 @@ pub(super) fn of_broker(config: &Config) -> Vec<EffectiveConfig> {
             synonyms: places(setting).collect(),
         })
         .collect()
+}
+
+/// Whether a key has no effect, no default, and nobody wrote it, such as `zookeeper.connect`.
+fn is_idle(setting: &Setting) -> bool {
+    let has_effect = setting.key.status == Status::Effective;
+    !has_effect && setting.origin == Origin::Default && setting.key.default.is_none()
 }
 
 fn source_of(setting: &Setting) -> i8 {
@@ -269,5 +276,6 @@ mod tests {
         };
         assert!(of_kind(9).all(|secret| secret.is_sensitive && secret.value.is_none()));
         assert!(100 < found.len());
+        assert!(found.iter().all(|found| found.name != "zookeeper.connect"));
     }
 }

@@ -56,7 +56,13 @@ pub(super) async fn handle(ctx: &RequestContext, request: MetadataRequest) -> Me
     let topics = match wanted {
         Wanted::All => view.all_topics(),
         Wanted::Some { names, ids } => view.topics(names, ids, &errors),
-        Wanted::Malformed(topics) => topics.iter().map(refused).collect(),
+        Wanted::Malformed(topics) => {
+            let topics = topics.iter().map(refused).collect();
+            return MetadataResponse {
+                topics,
+                ..Default::default()
+            };
+        }
     };
     view.response(topics, request.include_cluster_authorized_operations)
 }
@@ -121,20 +127,25 @@ async fn create_missing(
         ..NewTopic::default()
     });
     let settings = create_topics::settings(&services.config);
-    let created =
-        services.metadata.create_topics(topics.collect(), settings, AUTO_CREATION_WAIT).await;
+    let created = services
+        .metadata
+        .create_topics(topics.collect(), settings, AUTO_CREATION_WAIT)
+        .await;
     // Without an answer from the controller the topic is unknown for now, and the client tries again.
     let outcomes = created.unwrap_or_default();
-    let errors = names.into_iter().zip(outcomes).filter_map(|(name, outcome)| match outcome {
-        Ok(topic) => {
-            tracing::info!(topic = name, id = %topic.id, "topic created on demand");
-            None
-        }
-        Err(refusal) => {
-            tracing::debug!(topic = name, reason = %refusal, "topic not created on demand");
-            Some((name, refusal.code))
-        }
-    });
+    let errors = names
+        .into_iter()
+        .zip(outcomes)
+        .filter_map(|(name, outcome)| match outcome {
+            Ok(topic) => {
+                tracing::info!(topic = name, id = %topic.id, "topic created on demand");
+                None
+            }
+            Err(refusal) => {
+                tracing::debug!(topic = name, reason = %refusal, "topic not created on demand");
+                Some((name, refusal.code))
+            }
+        });
     errors.collect()
 }
 
@@ -179,7 +190,11 @@ impl View<'_> {
     }
 
     fn all_topics(&self) -> Vec<MetadataResponseTopic> {
-        self.image.topics.iter().map(|topic| self.topic(topic)).collect()
+        self.image
+            .topics
+            .iter()
+            .map(|topic| self.topic(topic))
+            .collect()
     }
 
     /// The topics asked for. `errors` says more of those that are not there.
@@ -211,7 +226,9 @@ impl View<'_> {
             name: Some(topic.name.to_string()),
             topic_id: topic.id,
             is_internal: topic.is_internal(),
-            partitions: partitions.map(|(image, index)| self.partition(image, index)).collect(),
+            partitions: partitions
+                .map(|(image, index)| self.partition(image, index))
+                .collect(),
             topic_authorized_operations: if self.with_topic_operations {
                 authorized_operations::OF_TOPIC
             } else {
@@ -221,7 +238,11 @@ impl View<'_> {
     }
 
     fn partition(&self, image: &PartitionImage, index: i32) -> MetadataResponsePartition {
-        let leader = self.image.brokers.get(&image.leader).filter(|broker| !broker.fenced);
+        let leader = self
+            .image
+            .brokers
+            .get(&image.leader)
+            .filter(|broker| !broker.fenced);
         let reachable = |id: &i32| {
             let broker = self.image.brokers.get(id).filter(|broker| !broker.fenced);
             broker.is_some_and(|broker| broker.endpoint(self.listener).is_some())
@@ -236,7 +257,11 @@ impl View<'_> {
         MetadataResponsePartition {
             error_code,
             partition_index: index,
-            leader_id: if error_code == ErrorCode::None { image.leader } else { -1 },
+            leader_id: if error_code == ErrorCode::None {
+                image.leader
+            } else {
+                -1
+            },
             leader_epoch: image.leader_epoch,
             replica_nodes: image.replicas.clone(),
             isr_nodes: image.isr.clone(),

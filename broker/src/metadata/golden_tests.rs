@@ -152,7 +152,7 @@ fn the_golden_directory_opens_with_everything_in_it() {
     let image = metadata.handle().image();
     assert_eq!(image.cluster_id.as_deref(), Some(CLUSTER_ID));
     assert_eq!(image.features.get("metadata.version"), Some(&1));
-    let names = image.topics.names().map(|name| name.to_string());
+    let names = image.topics.names().map(ToString::to_string);
     let expected = (3..15)
         .map(|number| format!("topic-{number}"))
         .chain(["flights".to_owned()]);

@@ -124,7 +124,7 @@ async fn creating_waits_until_the_broker_has_acted() {
     let metadata = start(directory.path()).await;
     let handle = metadata.handle().clone();
     let mut images = handle.watch();
-    let long = Duration::from_secs(60);
+    let long = Duration::from_mins(1);
     let creating = tokio::spawn({
         let handle = handle.clone();
         async move { handle.create_topics(vec![topic("a")], SETTINGS, long).await }

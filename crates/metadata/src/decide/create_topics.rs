@@ -63,7 +63,7 @@ pub struct CreatedTopic {
 
 /// Decides for each topic, in order. The records of all successes belong into one batch.
 ///
-/// `new_id` draws ids at random; an id that exists already is drawn again.
+/// `new_id` draws ids at random; one that cannot be used is drawn again.
 pub fn create_topics(
     image: &MetadataImage,
     topics: &[NewTopic],
@@ -79,13 +79,21 @@ pub fn create_topics(
             let configs = check_configs(topic, rules)?;
             let placed = place(image, topic, rules, room)?;
             let id = std::iter::repeat_with(&mut new_id)
-                .find(|id| !id.is_nil() && image.topic_by_id(*id).is_none())
+                .find(|id| is_usable(*id) && image.topic_by_id(*id).is_none())
                 .expect("the generator never ends");
             room -= placed.len();
             names.add(&topic.name);
             Ok(create(image, &topic.name, id, &placed, configs))
         })
         .collect()
+}
+
+/// Nil means "no id" on the wire. Tools write ids in base64, where one that begins with `-` would
+/// be taken for a flag.
+fn is_usable(id: Uuid) -> bool {
+    const DASH: u8 = 62;
+    let [first, ..] = id.as_bytes();
+    !id.is_nil() && first >> 2 != DASH
 }
 
 /// The names that are taken, here or earlier in the request.

@@ -267,3 +267,19 @@ fn a_manual_assignment_that_cannot_be_is_refused() {
     };
     check_refused(counted, ErrorCode::InvalidRequest, "replication factor");
 }
+
+#[test]
+fn an_id_that_exists_or_reads_like_a_flag_is_drawn_again() {
+    let image = image();
+    let taken = image.topic("taken.one").unwrap().id;
+    let flag = Uuid::from_u128(62 << 122);
+    let mut drawn = [Uuid::nil(), taken, flag, Uuid::from_u128(77)].into_iter();
+    let check_config = |_: &str, _: &str| Ok(());
+    let rules = TopicRules {
+        default_partitions: 1,
+        default_replication_factor: 1,
+        check_config: &check_config,
+    };
+    let created = create_topics(&image, &[topic("a")], rules, || drawn.next().unwrap());
+    assert_eq!(created[0].as_ref().unwrap().id, Uuid::from_u128(77));
+}

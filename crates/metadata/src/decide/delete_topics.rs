@@ -1,6 +1,6 @@
 //! DeleteTopics: which topics go, each by itself.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use odradek_protocol::ErrorCode;
 use uuid::Uuid;
@@ -30,23 +30,27 @@ pub struct DeletedTopic {
 }
 
 /// Decides for each reference, in order. The records of the successes belong into one batch.
+///
+/// A topic that is named more than once is not deleted: the request may mean something else.
 pub fn delete_topics(
     image: &MetadataImage,
     topics: &[TopicReference],
 ) -> Vec<Result<(DeletedTopic, Record), Refusal>> {
-    let mut seen = HashSet::new();
-    topics
+    let found: Vec<_> = topics
         .iter()
-        .map(|reference| {
-            let topic = find(image, reference)?;
-            if !seen.insert(topic.id) {
-                return Err(Refusal::new(
-                    ErrorCode::InvalidRequest,
-                    format!(
-                        "The topic {} is named more than once in this request.",
-                        topic.name
-                    ),
-                ));
+        .map(|reference| find(image, reference))
+        .collect();
+    let mut asked = HashMap::new();
+    for topic in found.iter().flatten() {
+        *asked.entry(topic.id).or_insert(0) += 1;
+    }
+    found
+        .into_iter()
+        .map(|topic| {
+            let topic = topic?;
+            if asked.get(&topic.id).is_some_and(|times| 1 < *times) {
+                let message = format!("Topic {} is named more than once.", topic.name);
+                return Err(Refusal::new(ErrorCode::InvalidRequest, message));
             }
             let deleted = DeletedTopic {
                 name: topic.name.to_string(),
@@ -132,8 +136,12 @@ mod tests {
     }
 
     #[test]
-    fn a_topic_named_twice_goes_once() {
-        let expected = [Ok("a".to_owned()), Err(ErrorCode::InvalidRequest)];
-        assert_eq!(codes(&[name("a"), id(1)]), expected);
+    fn a_topic_named_twice_stays() {
+        let twice = Err(ErrorCode::InvalidRequest);
+        assert_eq!(codes(&[name("a"), id(1)]), [twice.clone(), twice.clone()]);
+        assert_eq!(
+            codes(&[name("a"), name("b"), name("a")]),
+            [twice.clone(), Ok("b".to_owned()), twice]
+        );
     }
 }
