@@ -1,6 +1,6 @@
 //! DescribeConfigs: what is configured for a topic or for this broker, and where it comes from.
 
-use odradek_metadata::{ConfigResource, ResourceKind, decide::Refusal, decide::topic_name};
+use odradek_metadata::{ConfigResource, ResourceKind, decide::Refusal, topic_name};
 use odradek_protocol::{
     ErrorCode,
     messages::describe_configs::{

@@ -10,8 +10,7 @@ use std::{
 };
 
 use odradek_metadata::{
-    MetadataImage, PartitionImage, TopicImage,
-    decide::{create_topics::NewTopic, topic_name},
+    MetadataImage, PartitionImage, TopicImage, decide::create_topics::NewTopic, topic_name,
 };
 use odradek_protocol::{
     ErrorCode,

@@ -6,6 +6,8 @@
 //! - [`image`]: the committed state as one immutable value that shares structure with the next
 //! - [`delta`]: what differs between two images
 //!
+//! and beside them [`topic_name`]: which names are legal, and which belong to the broker itself.
+//!
 //! Deliberately absent: files, sockets, clocks and randomness. `odradek-quorum` makes the bytes
 //! durable; the broker wires the two.
 
@@ -13,6 +15,7 @@ pub mod decide;
 pub mod delta;
 pub mod image;
 pub mod records;
+pub mod topic_name;
 
 pub use delta::{Delta, TopicChange};
 pub use image::{

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use odradek_protocol::ErrorCode;
 use uuid::Uuid;
 
-use super::{Refusal, placement, topic_name};
+use super::{Refusal, placement};
 use crate::{
     image::{ConfigResource, MetadataImage, config_record},
     records::{PartitionRecord, Record, TopicRecord},
+    topic_name,
 };
 
 /// Partitions that one request may create. They form one entry of the metadata log, which every

@@ -3,7 +3,6 @@
 //! Everything here is pure. Nothing is applied: the caller commits the records and the image
 //! follows. Randomness (topic ids) and the broker's configuration come in as parameters.
 //!
-//! - [`topic_name`]: which names are legal
 //! - [`create_topics`], [`delete_topics`]: topics come and go
 //! - `placement`: where the replicas of a new topic go
 //! - [`producer_ids`]: blocks of ids for idempotent producers
@@ -14,7 +13,6 @@ pub mod delete_topics;
 mod placement;
 pub mod producer_ids;
 pub mod registration;
-pub mod topic_name;
 
 use odradek_protocol::ErrorCode;
 use thiserror::Error;

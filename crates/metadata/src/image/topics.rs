@@ -106,7 +106,7 @@ impl TopicImage {
 
     /// Whether the name marks a topic of the broker's own, hidden from `*` subscriptions.
     pub fn is_internal(&self) -> bool {
-        crate::decide::topic_name::is_internal(&self.name)
+        crate::topic_name::is_internal(&self.name)
     }
 }
 
