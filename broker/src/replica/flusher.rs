@@ -227,3 +227,7 @@ impl Ord for Due {
         self.at.cmp(&other.at)
     }
 }
+
+#[cfg(test)]
+#[path = "flusher_tests.rs"]
+mod tests;

@@ -3,7 +3,8 @@
 //! In the order a record passes them:
 //! - [`manager`]: all partitions; finds one for a request.
 //! - [`catalog`]: the table in which it finds them.
-//! - [`partition`]: one partition: its queue, its one writer at a time, what it publishes.
+//! - [`partition`]: one partition: its one writer at a time, what it publishes.
+//! - [`append_queue`]: the appends that wait for that writer.
 //! - [`leader`]: pure arithmetic of acknowledgements and the high watermark.
 //! - [`high_watermark`]: what is committed, and who waits for it.
 //! - [`watcher`]: who is told that a partition changed.
@@ -11,9 +12,11 @@
 //! and in the background:
 //! - [`apply`]: from one metadata image to the next: create, delete, reconfigure.
 //! - [`local_log`]: the directory of one log: open, delete, set aside.
+//! - [`upkeep`]: what happens to one partition besides appends and reads.
 //! - [`flusher`], [`checkpoints`]: bound what a crash leaves to recover.
 //! - [`housekeeping`]: retention, and files whose deletion was put off.
 
+mod append_queue;
 mod apply;
 mod catalog;
 mod checkpoints;
@@ -27,10 +30,12 @@ mod partition;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 pub(crate) mod test_support;
+mod upkeep;
 mod watcher;
 
+pub(crate) use append_queue::{AppendError, AppendReply};
 pub(crate) use leader::RequiredAcks;
 pub(crate) use local_log::Logs;
 pub(crate) use manager::{Manager, PartitionError};
-pub(crate) use partition::{AppendError, AppendReply, Partition};
+pub(crate) use partition::Partition;
 pub(crate) use watcher::{Watcher, WatcherKey};

@@ -11,12 +11,8 @@
 //! - Requests are appended in the order in which they were enqueued.
 //! - Nothing is acknowledged, nor seen by a consumer, before it is in the log; and where the topic
 //!   asks for it (`flush.messages`, `flush.ms`), before it is on the disk.
-//!
-//! **Bound:** what is queued are slices of request frames, so the byte budgets of the connections
-//! bound the queue; it needs no bound of its own.
 
 use std::{
-    mem,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
@@ -25,28 +21,24 @@ use std::{
 };
 
 use odradek_storage::{
-    append::{AppendContext, AppendOrigin, AppendRequest, Appended},
-    config::LogConfig,
-    error::{AppendError as LogAppendError, LogError},
+    append::{AppendContext, AppendOrigin, AppendRequest},
+    error::AppendError as LogAppendError,
     flush::LogFlusher,
     log::Log,
     read::LogView,
-    retention::PendingDeletion,
 };
 use parking_lot::Mutex;
-use tokio::{sync::oneshot, time::Instant};
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::{
+    append_queue::{AppendError, AppendQueue, AppendReply, AppendResult, PendingAppend},
     flusher::Unflushed,
     high_watermark::HighWatermark,
-    leader::{Leader, NotEnoughReplicas, RequiredAcks},
+    leader::{Leader, RequiredAcks},
     watcher::{Watcher, WatcherKey, Watchers},
 };
 use crate::{clock::Clock, disk::DiskPool, error_chain::ErrorChain, telemetry::metrics::Metrics};
-
-/// The most record bytes that one drain appends before other partitions get their turn.
-const GROUP_BYTES_MAX: usize = 8 << 20;
 
 /// Which partition this is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,59 +78,24 @@ pub(super) struct Leadership {
 #[derive(Debug)]
 pub(crate) struct Partition {
     identity: PartitionIdentity,
-    services: PartitionServices,
-    is_leader: AtomicBool,
-    leader_epoch: AtomicI32,
-    leader: Mutex<Leader>,
+    pub(super) services: PartitionServices,
+    pub(super) is_leader: AtomicBool,
+    pub(super) leader_epoch: AtomicI32,
+    pub(super) leader: Mutex<Leader>,
     high_watermark: HighWatermark,
-    view: LogView,
-    flusher: LogFlusher,
+    pub(super) view: LogView,
+    pub(super) flusher: LogFlusher,
     /// The background flusher was told when `flush.ms` is over.
-    flush_is_due: AtomicBool,
-    watchers: Watchers,
-    queue: Mutex<Queue>,
-    deleted: AtomicBool,
-    /// A flush before an acknowledgement failed: what lies above the high watermark stays there.
-    frozen: AtomicBool,
-    /// Locked on the disk pool only: by the drain, and between drains by housekeeping. Empty once
+    pub(super) flush_is_due: AtomicBool,
+    pub(super) watchers: Watchers,
+    queue: AppendQueue,
+    pub(super) deleted: AtomicBool,
+    /// A flush before an acknowledgement failed, or an append panicked: what lies above the high
+    /// watermark is never committed.
+    pub(super) frozen: AtomicBool,
+    /// Locked on the disk pool only: by the drain, and between drains by the upkeep. Empty once
     /// the log is closed or deleted.
-    log: Mutex<Option<Log>>,
-}
-
-/// Why records were not appended, or not acknowledged.
-#[derive(Debug, Clone, thiserror::Error)]
-pub(crate) enum AppendError {
-    /// The log refused them.
-    #[error(transparent)]
-    Log(#[from] LogAppendError),
-    /// Too few replicas are in sync for `acks=all`; nothing was appended.
-    #[error(transparent)]
-    NotEnoughReplicas(#[from] NotEnoughReplicas),
-    /// The partition was deleted; nothing was appended.
-    #[error("the partition was deleted")]
-    Deleted,
-    /// The broker is stopping; nothing was appended.
-    #[error("the broker is stopping")]
-    Stopping,
-}
-
-/// The answer to an append, once it comes. A closed channel means that the broker is stopping.
-pub(crate) type AppendReply = oneshot::Receiver<Result<Appended, AppendError>>;
-
-/// Appends that wait for the drain.
-#[derive(Debug, Default)]
-struct Queue {
-    pending: Vec<PendingAppend>,
-    /// A drain is scheduled or running: it will see whatever is pushed.
-    draining: bool,
-    /// Set once nothing may be appended any more, with the reason that later appends are given.
-    closed: Option<AppendError>,
-}
-
-#[derive(Debug)]
-struct PendingAppend {
-    request: AppendRequest,
-    reply: oneshot::Sender<Result<Appended, AppendError>>,
+    pub(super) log: Mutex<Option<Log>>,
 }
 
 impl Partition {
@@ -166,7 +123,7 @@ impl Partition {
             flusher: log.flusher(),
             flush_is_due: AtomicBool::new(false),
             watchers: Watchers::default(),
-            queue: Mutex::default(),
+            queue: AppendQueue::default(),
             deleted: AtomicBool::new(false),
             frozen: AtomicBool::new(false),
             log: Mutex::new(Some(log)),
@@ -244,18 +201,10 @@ impl Partition {
         acks: RequiredAcks,
     ) -> AppendReply {
         let (reply, receiver) = oneshot::channel();
-        let refusal = self.leader.lock().check(acks).err().map(AppendError::from);
-        let mut queue = self.queue.lock();
-        if let Some(refusal) = refusal.or_else(|| queue.closed.clone()) {
-            drop(queue);
-            // The receiver is alive: it is returned below.
-            let _ = reply.send(Err(refusal));
-            return receiver;
-        }
-        queue.pending.push(PendingAppend { request, reply });
-        let schedule = !mem::replace(&mut queue.draining, true);
-        drop(queue);
-        if schedule {
+        if let Err(refusal) = self.leader.lock().check(acks) {
+            // The receiver is alive: it is returned.
+            let _ = reply.send(Err(refusal.into()));
+        } else if self.queue.push(PendingAppend { request, reply }) {
             self.schedule_drain();
         }
         receiver
@@ -275,20 +224,17 @@ impl Partition {
     /// the thread.
     fn drain(self: Arc<Self>) {
         loop {
-            let group = self.queue.lock().take_group();
+            let group = self.queue.take_group();
             if catch_unwind(AssertUnwindSafe(|| self.append(group))).is_err() {
-                // A bug. The log may be half changed, so this partition takes no more appends;
-                // the senders of the group are gone, and their receivers know.
+                // A bug. The log may be half changed: nothing more is appended or committed. The
+                // senders of the group are gone, and their receivers know.
                 tracing::error!(partition = %self.identity, "append panicked; partition offline");
-                self.close(&LogAppendError::Offline.into());
+                self.frozen.store(true, Ordering::Release);
+                return self.refuse_appends(&LogAppendError::Offline.into());
+            }
+            if self.queue.is_done() {
                 return;
             }
-            let mut queue = self.queue.lock();
-            if queue.pending.is_empty() {
-                queue.draining = false;
-                return;
-            }
-            drop(queue);
             if 0 < self.services.pool.queued() {
                 return self.schedule_drain();
             }
@@ -312,16 +258,12 @@ impl Partition {
     }
 
     /// The part of [`append`](Self::append) that holds the log.
-    fn write(self: &Arc<Self>, requests: &[AppendRequest]) -> Vec<Result<Appended, AppendError>> {
+    fn write(self: &Arc<Self>, requests: &[AppendRequest]) -> Vec<AppendResult> {
+        let refuse_all =
+            |reason: AppendError| requests.iter().map(|_| Err(reason.clone())).collect();
         let mut log = self.log.lock();
         let Some(log) = log.as_mut() else {
-            let refusal = self
-                .queue
-                .lock()
-                .closed
-                .clone()
-                .unwrap_or(AppendError::Stopping);
-            return requests.iter().map(|_| Err(refusal.clone())).collect();
+            return refuse_all(self.queue.closed().unwrap_or(AppendError::Stopping));
         };
         let now_ms = self.services.clock.now_ms();
         let context = AppendContext {
@@ -333,13 +275,11 @@ impl Partition {
         if outcome.flush_required
             && let Err(error) = self.timed_flush(|| log.flush(now_ms))
         {
-            tracing::error!(partition = %self.identity, error = %ErrorChain(&error), "flush before acknowledgement");
+            let (partition, error) = (&self.identity, ErrorChain(&error));
+            tracing::error!(%partition, %error, "flush before acknowledgement");
             // Nobody knows what is on the disk; the directory is offline for good.
             self.frozen.store(true, Ordering::Release);
-            return requests
-                .iter()
-                .map(|_| Err(LogAppendError::Offline.into()))
-                .collect();
+            return refuse_all(LogAppendError::Offline.into());
         }
         self.advance_high_watermark();
         self.note_unflushed(log, requests);
@@ -350,7 +290,8 @@ impl Partition {
             .collect()
     }
 
-    fn advance_high_watermark(&self) {
+    /// Commits what the in-sync replicas have.
+    pub(super) fn advance_high_watermark(&self) {
         if self.frozen.load(Ordering::Acquire) {
             return;
         }
@@ -377,123 +318,11 @@ impl Partition {
         }
     }
 
-    /// Flushes what was appended so far, while appends go on. Blocks.
-    pub(super) fn flush_in_background(&self) -> Result<(), LogError> {
-        // Cleared first: what is appended during the flush needs a flush of its own.
-        self.flush_is_due.store(false, Ordering::Release);
-        if 0 < self.view.unflushed_bytes() {
-            self.timed_flush(|| self.flusher.flush(self.services.clock.now_ms()))?;
-        }
-        Ok(())
-    }
-
-    fn timed_flush<T>(&self, flush: impl FnOnce() -> T) -> T {
-        let began = Instant::now();
-        let flushed = flush();
-        self.services.metrics.log_flushed(began.elapsed());
-        flushed
-    }
-
-    /// Takes over what the metadata says about the leader. Blocks.
-    pub(super) fn update_leadership(&self, leadership: Leadership) -> Result<(), LogError> {
-        let Leadership {
-            is_leader,
-            epoch,
-            replicas,
-        } = leadership;
-        if is_leader
-            && self.leader_epoch() < epoch
-            && let Some(log) = self.log.lock().as_mut()
-        {
-            log.start_leader_epoch(epoch)?;
-        }
-        self.leader_epoch.store(epoch, Ordering::Release);
-        self.is_leader.store(is_leader, Ordering::Release);
-        *self.leader.lock() = replicas;
-        self.advance_high_watermark();
-        self.watchers.notify();
-        Ok(())
-    }
-
-    /// Changes the topic's configuration from the next append on. Blocks.
-    pub(super) fn update_config(&self, config: LogConfig) {
-        if let Some(log) = self.log.lock().as_mut() {
-            log.update_config(config);
-        }
-    }
-
-    /// Deletes segments past their retention and forgets producers long silent. Blocks.
-    pub(super) fn clean_up(&self) -> Result<Option<PendingDeletion>, LogError> {
-        let now_ms = self.services.clock.now_ms();
-        let mut log = self.log.lock();
-        let Some(open) = log.as_mut() else {
-            return Ok(None);
-        };
-        open.expire_producers(now_ms);
-        let start = self.log_start();
-        let deletion = open.delete_old_segments(self.high_watermark(), now_ms)?;
-        drop(log);
-        if start < self.log_start() {
-            self.services.unflushed.add(0);
-            self.watchers.notify();
-        }
-        Ok(deletion)
-    }
-
-    /// Ends the partition: appends are refused from now on, and its log is renamed to be removed
-    /// later. `None` if it was closed before. Blocks.
-    pub(super) fn delete(&self, uuid: Uuid) -> Result<Option<PendingDeletion>, LogError> {
-        self.deleted.store(true, Ordering::Release);
-        self.close(&AppendError::Deleted);
-        let log = self.log.lock().take();
-        let deletion = log
-            .map(|log| log.delete(uuid, self.services.clock.now_ms()))
-            .transpose();
-        self.watchers.notify();
-        deletion
-    }
-
-    /// Closes the log in order, so that the next start need not scan it. Blocks.
-    pub(super) fn stop(&self) -> Result<(), LogError> {
-        self.close(&AppendError::Stopping);
-        let log = self.log.lock().take();
-        log.map(|log| log.close_clean(self.services.clock.now_ms()))
-            .transpose()?;
-        Ok(())
-    }
-
-    /// Refuses all further appends with `reason`, the queued ones included.
-    fn close(&self, reason: &AppendError) {
-        let pending = {
-            let mut queue = self.queue.lock();
-            queue.closed = Some(reason.clone());
-            mem::take(&mut queue.pending)
-        };
-        for append in pending {
-            // Its client may have gone away.
-            let _ = append.reply.send(Err(reason.clone()));
-        }
+    /// Refuses all further appends with `reason`, the queued ones included, and fails those that
+    /// wait for a commit.
+    pub(super) fn refuse_appends(&self, reason: &AppendError) {
+        self.queue.close(reason);
         self.high_watermark.abandon_waiters();
-    }
-}
-
-impl Queue {
-    /// The oldest appends, as many as one drain may take, but at least one.
-    fn take_group(&mut self) -> Vec<PendingAppend> {
-        let mut bytes = 0;
-        let count = self
-            .pending
-            .iter()
-            .take_while(|append| {
-                let fits = bytes < GROUP_BYTES_MAX;
-                bytes += append.request.records.len();
-                fits
-            })
-            .count();
-        if count == self.pending.len() {
-            return mem::take(&mut self.pending);
-        }
-        self.pending.drain(..count).collect()
     }
 }
 

@@ -4,28 +4,15 @@ use std::{
     collections::HashMap,
     io,
     sync::atomic::{AtomicUsize, Ordering},
-    time::Duration,
 };
 
 use odradek_storage::{
     producer_state::SequenceError,
     read::{Located, ReadRequest},
 };
-use tokio::time::{Instant, sleep};
 
 use super::*;
-use crate::replica::test_support::{TestBroker, enqueue, idempotent_records, records};
-
-async fn until(mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !condition() {
-        assert!(
-            Instant::now() < deadline,
-            "the condition did not come true in time"
-        );
-        sleep(Duration::from_millis(1)).await;
-    }
-}
+use crate::replica::test_support::{TestBroker, enqueue, idempotent_records, records, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn concurrent_producers_keep_their_order_and_offsets_are_dense() {
@@ -241,13 +228,36 @@ async fn a_watcher_is_told_after_the_change_can_be_seen() {
 async fn after_flush_ms_a_quiet_partition_is_flushed_in_the_background() {
     let mut broker = TestBroker::new().await;
     broker.create("t", 1, &[("flush.ms", "20")]).await;
-    let (images, watch) = tokio::sync::watch::channel(Arc::clone(&broker.image));
-    let shutdown = tokio_util::sync::CancellationToken::new();
-    let running = tokio::spawn(Arc::clone(&broker.manager).run(watch, shutdown.clone()));
+    let _running = broker.run();
     let partition = broker.partition("t", 0);
     enqueue(&partition, records(&["x"])).await.unwrap().unwrap();
     until(|| partition.view().recovery_point() == 1).await;
-    shutdown.cancel();
-    running.await.unwrap();
-    drop(images);
+}
+
+#[tokio::test]
+async fn an_append_that_panics_takes_its_partition_offline_and_stays_without_a_clean_stop() {
+    let mut broker = TestBroker::new().await;
+    broker.create("t", 1, &[]).await;
+    let partition = broker.partition("t", 0);
+    enqueue(&partition, records(&["kept"]))
+        .await
+        .unwrap()
+        .unwrap();
+    broker.disk.panic_on_write(true);
+    assert!(enqueue(&partition, records(&["lost"])).await.is_err());
+    broker.disk.panic_on_write(false);
+    let refused = enqueue(&partition, records(&["late"])).await.unwrap();
+    assert!(
+        matches!(refused, Err(AppendError::Log(LogAppendError::Offline))),
+        "{refused:?}"
+    );
+    assert_eq!(partition.high_watermark(), 1);
+    drop(partition);
+    let broker = broker.restart().await;
+    let report = broker.manager.start_report().unwrap();
+    assert_ne!(
+        report.recovery.bytes_scanned, 0,
+        "the log was believed to be in order"
+    );
+    assert_eq!(broker.partition("t", 0).high_watermark(), 1);
 }

@@ -6,8 +6,9 @@ use std::{
     path::Path,
     sync::{
         Arc,
-        atomic::{AtomicI64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -31,6 +32,11 @@ use odradek_storage::{
 };
 use parking_lot::{Condvar, Mutex};
 use prometheus_client::registry::Registry;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
+use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 use super::{AppendReply, Logs, Manager, Partition, RequiredAcks, apply::StoredByPartition};
@@ -106,6 +112,17 @@ impl TestBroker {
     /// Starts again on the same disk, as after the death of the process.
     pub(crate) async fn crash(self) -> Self {
         self.start_again().await
+    }
+
+    /// Follows the metadata, flushes and keeps house, until the returned guard is dropped.
+    pub(crate) fn run(&self) -> Running {
+        let (images, watch) = watch::channel(Arc::clone(&self.image));
+        let stop = CancellationToken::new();
+        tokio::spawn(Arc::clone(&self.manager).run(watch, stop.clone()));
+        Running {
+            _images: images,
+            _stop: stop.drop_guard(),
+        }
     }
 
     async fn start_again(self) -> Self {
@@ -192,6 +209,24 @@ impl TestBroker {
     }
 }
 
+/// Stops what [`TestBroker::run`] started when it is dropped.
+pub(crate) struct Running {
+    _images: watch::Sender<Arc<MetadataImage>>,
+    _stop: DropGuard,
+}
+
+/// Waits for a condition.
+pub(crate) async fn until(mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !condition() {
+        assert!(
+            Instant::now() < deadline,
+            "the condition did not come true in time"
+        );
+        sleep(Duration::from_millis(1)).await;
+    }
+}
+
 fn registered() -> MetadataImage {
     let mut image = MetadataImage::default();
     let broker = RegisterBrokerRecord {
@@ -239,6 +274,8 @@ struct Probe {
     held: Mutex<bool>,
     released: Condvar,
     waiting: AtomicUsize,
+    /// Writes to segments panic while this is set.
+    panicking: AtomicBool,
 }
 
 impl ProbedDisk {
@@ -250,6 +287,11 @@ impl ProbedDisk {
     /// How many syncs of segments wait.
     pub(crate) fn waiting_syncs(&self) -> usize {
         self.probe.waiting.load(Ordering::SeqCst)
+    }
+
+    /// Makes writes to segments panic, as a bug in the log engine would.
+    pub(crate) fn panic_on_write(&self, panicking: bool) {
+        self.probe.panicking.store(panicking, Ordering::SeqCst);
     }
 
     /// Makes syncs of segments wait, or lets them go on.
@@ -272,6 +314,8 @@ impl DiskFile for ProbedFile {
     }
 
     fn write_all_at(&self, parts: &mut [IoSlice<'_>], position: u64) -> io::Result<()> {
+        let panicking = self.is_segment && self.probe.panicking.load(Ordering::SeqCst);
+        assert!(!panicking, "as the test wants");
         self.file.write_all_at(parts, position)
     }
 
