@@ -72,26 +72,26 @@ pub(crate) fn flush_for_writer(state: &LogState, now_ms: i64) -> Result<i64, Log
 fn sync_up_to(state: &LogState, end: i64, now_ms: i64) -> Result<(), LogError> {
     state.check_online()?;
     let segments = state.segments();
-    // Whatever lies before a segment that is synced for good, is too.
-    let unsynced: Vec<&Arc<Segment>> = segments
+    let has_new_batches = state.recovery_point() < end;
+    let mut unsynced: Vec<&Arc<Segment>> = segments
         .iter()
         .rev()
+        // Whatever lies before a segment that is synced for good, is too.
         .take_while(|segment| !segment.is_synced_for_good())
+        .filter(|segment| has_new_batches || segment.is_sealed())
         .collect();
-    let sealed_since = 1 < unsynced.len();
-    if state.recovery_point() < end || sealed_since {
-        if state.names_unsynced.swap(false, Ordering::AcqRel) {
-            let synced = state.disk().sync_dir(state.dir());
-            synced
-                .map_err(IoError::on("sync", state.dir()))
-                .map_err(|error| state.poison(error))?;
-        }
-        // The oldest first, so that what is durable has no holes.
-        for segment in unsynced.into_iter().rev() {
-            segment.sync().map_err(|error| state.poison(error))?;
-        }
-        state.advance_recovery_point(end);
+    // The oldest first, so that what is durable has no holes; and names before what they name.
+    unsynced.reverse();
+    if state.names_unsynced.swap(false, Ordering::AcqRel) {
+        let synced = state.disk().sync_dir(state.dir());
+        synced
+            .map_err(IoError::on("sync", state.dir()))
+            .map_err(|error| state.poison(error))?;
     }
+    for segment in unsynced {
+        segment.sync().map_err(|error| state.poison(error))?;
+    }
+    state.advance_recovery_point(end);
     state.last_flush_ms.store(now_ms, Ordering::Relaxed);
     Ok(())
 }

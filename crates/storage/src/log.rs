@@ -128,12 +128,13 @@ impl Log {
         requests: &[AppendRequest],
         context: AppendContext,
     ) -> AppendOutcome {
-        let end_before = self.state.log_end_offset();
         let results = append_group(self, requests, context);
-        let end = self.state.log_end_offset();
-        let unflushed = end - self.state.recovery_point();
+        let unflushed = self.state.log_end_offset() - self.state.recovery_point();
         let since_flush_ms = context.now_ms - self.state.last_flush_ms.load(Ordering::Relaxed);
-        let flush_required = end_before < end
+        // A repetition counts: what it repeats may have been appended by a process that died before
+        // it could flush.
+        let flush_required = results.iter().any(Result::is_ok)
+            && 0 < unflushed
             && (self.config.flush_messages <= unflushed || self.config.flush_ms <= since_flush_ms);
         AppendOutcome {
             results,

@@ -379,6 +379,23 @@ fn what_was_refused_requires_no_flush() {
 }
 
 #[test]
+fn a_retry_after_a_crash_requires_the_flush_that_the_original_missed() {
+    let mut place = place();
+    place.config.flush_messages = 1;
+    let sent = || request(batch(0, 1, 10).producer(1, 0, 0));
+    assert!(
+        place
+            .open()
+            .append_group(&[sent()], from_client())
+            .flush_required
+    );
+    let (mut log, _) = place.try_open(PreviousStop::ProcessDied, 0).unwrap();
+    let outcome = log.append_group(&[sent()], from_client());
+    assert!(outcome.results[0].as_ref().unwrap().duplicate);
+    assert!(outcome.flush_required);
+}
+
+#[test]
 fn a_flush_moves_the_recovery_point_to_the_end() {
     let place = Place::new(small_segments());
     let mut log = place.open();

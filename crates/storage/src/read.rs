@@ -238,23 +238,24 @@ fn find_end(
     if !is_allowed(&start) {
         return Ok(Located::Empty);
     }
-    let size = segment.size();
-    let position_max = start.position.saturating_add(request.max_bytes).min(size);
+    let position_max = start
+        .position
+        .saturating_add(request.max_bytes)
+        .min(segment.size());
     let first_end = start.end_position();
     if position_max < first_end && !request.at_least_one {
         return Ok(Located::Empty);
     }
     // Jump to the last batch start that the index knows in reach, and walk on from there.
-    let mut from = first_end;
-    if from < position_max
-        && let Some(entry) = segment.offset_index.at_or_below_position(position_max)?
-        && from < entry.position
-        && upper_offset.is_none_or(|upper| entry.last_offset < upper)
-    {
-        from = entry.position;
+    let mut entry = None;
+    if first_end < position_max {
+        let in_reach = segment.offset_index.at_or_below_position(position_max)?;
+        entry = in_reach.filter(|entry| {
+            first_end < entry.position && upper_offset.is_none_or(|upper| entry.last_offset < upper)
+        });
     }
     let mut end = None;
-    let mut walk = BatchWalk::headers(segment.log(), from, size)?;
+    let mut walk = segment.walk_from(entry, first_end)?;
     // A batch that cannot be read is reported when it is asked for, not before.
     while let Ok(Some(batch)) = walk.next_batch() {
         if position_max < batch.end_position() || !is_allowed(&batch) {

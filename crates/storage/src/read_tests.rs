@@ -249,3 +249,36 @@ fn a_corrupt_header_is_an_error_only_for_who_asks_for_it() {
         (49, 50)
     );
 }
+
+#[test]
+fn a_damaged_index_never_hides_a_record() {
+    let config = LogConfig {
+        segment_bytes: 1 << 20,
+        ..small_segments()
+    };
+    let place = Place::new(config);
+    let mut log = place.open();
+    fill_to(&mut log, 60, 300);
+    log.close_clean(0).unwrap();
+    let path = place.file("00000000000000000000.index");
+    let whole = std::fs::read(&path).unwrap();
+    assert!(100 < whole.len());
+    // Every bit of one entry, and the low bits of all.
+    let damages = (40..48).flat_map(|at| (0..8).map(move |bit| (at, 1 << bit)));
+    for (at, mask) in damages.chain((3..whole.len()).step_by(4).map(|at| (at, 1))) {
+        let mut damaged = whole.clone();
+        damaged[at] ^= mask;
+        std::fs::write(&path, damaged).unwrap();
+        let log = place.open();
+        for offset in [0, 7, 18, 19, 20, 21, 22, 33, 58] {
+            let request = ReadRequest {
+                offset,
+                max_bytes: 2_000,
+                ..ALL
+            };
+            let slice = expect_slice(log.view().locate_on_disk(&request).unwrap());
+            assert_eq!(content(&slice).0, offset, "byte {at}, mask {mask}");
+        }
+        assert_eq!(log.view().log_end_offset(), 60);
+    }
+}

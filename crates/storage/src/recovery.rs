@@ -106,6 +106,15 @@ struct Tail {
     is_new: bool,
 }
 
+/// Up to which positions of its file a segment is as it was written.
+#[derive(Debug, Clone, Copy, Default)]
+struct Trusted {
+    /// The indexes hold all entries up to here; at most `batches_to`.
+    indexes_to: u32,
+    /// The batches up to here are there.
+    batches_to: u32,
+}
+
 /// Where a segment turned out to end, and why there.
 struct ScanEnd {
     position: u32,
@@ -211,8 +220,8 @@ impl Opening<'_> {
         };
         for index in first..count {
             let segment = segments.get(index).expect("counted above");
-            let from = self.trusted_position(segment, index == first)?;
-            let (mut writer, end) = self.scan(segment, from)?;
+            let trusted = self.trusted_part(segment, index == first)?;
+            let (mut writer, end) = self.scan(segment, trusted)?;
             let next_base = segments.get(index + 1).map(|next| next.base_offset());
             let is_last = next_base.is_none();
             if end.damage.is_none() && next_base == Some(end.next_offset) {
@@ -239,7 +248,7 @@ impl Opening<'_> {
     }
 
     /// From where on a segment has to be read. Leaves only index entries before that point.
-    fn trusted_position(&self, segment: &Segment, is_first: bool) -> Result<u32, OpenError> {
+    fn trusted_part(&self, segment: &Segment, is_first: bool) -> Result<Trusted, OpenError> {
         let base_offset = segment.base_offset();
         let size = segment.size();
         if !is_first {
@@ -247,32 +256,50 @@ impl Opening<'_> {
         }
         let last_time = segment.time_index.cut_to_valid(i64::MAX)?;
         segment.set_largest_timestamp(last_time);
-        let entry = if self.options.previous_stop == PreviousStop::ProcessDied {
-            segment.offset_index.cut_to_valid(i64::MAX, size)?
+        let process_died = self.options.previous_stop == PreviousStop::ProcessDied;
+        let end = if process_died {
+            i64::MAX
         } else {
-            // The two indexes may have lost different parts of their ends. Up to the last time
-            // entry both are certain to be there.
-            let last_time_offset = last_time.map_or(base_offset, |entry| entry.last_offset);
-            let end = self.options.recovery_point.min(last_time_offset + 1);
-            let entry = segment.offset_index.cut_to_valid(end, size)?;
-            let end = entry.map_or(base_offset, |entry| entry.last_offset + 1);
-            let last_time = segment.time_index.cut_to_valid(end)?;
-            segment.set_largest_timestamp(last_time);
-            entry
+            self.options.recovery_point
         };
-        let position = entry.map_or(0, |entry| entry.position);
-        segment.distrust_from(position);
-        Ok(position)
+        let entry = segment.offset_index.cut_to_valid(end, size)?;
+        let batches_to = entry.map_or(0, |entry| entry.position);
+        segment.distrust_from(batches_to);
+        if process_died {
+            let indexes_to = batches_to;
+            return Ok(Trusted {
+                indexes_to,
+                batches_to,
+            });
+        }
+        // The indexes may have lost different parts of their ends. Up to the last time entry both
+        // are certain to be there.
+        let end = last_time.map_or(base_offset, |entry| entry.last_offset + 1);
+        let entry = segment.offset_index.cut_to_valid(end, size)?;
+        let end = entry.map_or(base_offset, |entry| entry.last_offset + 1);
+        let last_time = segment.time_index.cut_to_valid(end)?;
+        segment.set_largest_timestamp(last_time);
+        let indexes_to = entry.map_or(0, |entry| entry.position);
+        Ok(Trusted {
+            indexes_to,
+            batches_to,
+        })
     }
 
-    /// Verifies the batches of a segment from `from` on, and indexes them.
+    /// Verifies the batches of a segment that are not trusted, and indexes those that the indexes
+    /// may lack.
     fn scan(
         &mut self,
         segment: &Arc<Segment>,
-        from: u32,
+        trusted: Trusted,
     ) -> Result<(SegmentWriter, ScanEnd), OpenError> {
         let mut writer = SegmentWriter::new(Arc::clone(segment), self.options.now_ms, None)?;
-        let mut walk = BatchWalk::verified(segment.log(), from, segment.size())?;
+        let Trusted {
+            indexes_to: from,
+            batches_to,
+        } = trusted;
+        let size = segment.size();
+        let mut walk = BatchWalk::verified_from(segment.log(), from, size, batches_to)?;
         let mut next_offset = segment.base_offset();
         let mut position = from;
         let damage = loop {
@@ -286,7 +313,9 @@ impl Opening<'_> {
                 Ok(Some(batch)) => {
                     next_offset = batch.header.next_offset();
                     position = batch.end_position();
-                    self.recovery.bytes_scanned += batch.header.total_len() as u64;
+                    if batches_to <= batch.position {
+                        self.recovery.bytes_scanned += batch.header.total_len() as u64;
+                    }
                     self.note(&mut writer, &batch);
                 }
                 Err(ReadError::Corrupt { source, .. }) => break Some(source),
@@ -296,8 +325,8 @@ impl Opening<'_> {
         if damage.is_some() && position == from && 0 < from {
             // Not even the batch that the index trusts: only the whole segment tells which offset
             // is missing.
-            let from = distrust_wholly(segment)?;
-            return self.scan(segment, from);
+            let trusted = distrust_wholly(segment)?;
+            return self.scan(segment, trusted);
         }
         Ok((
             writer,
@@ -457,12 +486,12 @@ impl Opening<'_> {
 }
 
 /// Forgets the indexes of a segment, so that it is scanned, and indexed, from its start.
-fn distrust_wholly(segment: &Segment) -> Result<u32, OpenError> {
+fn distrust_wholly(segment: &Segment) -> Result<Trusted, OpenError> {
     segment.offset_index.file.truncate(0)?;
     segment.time_index.file.truncate(0)?;
     segment.set_largest_timestamp(None);
     segment.distrust_from(0);
-    Ok(0)
+    Ok(Trusted::default())
 }
 
 /// Cuts a segment's file at the start of a batch, durably.

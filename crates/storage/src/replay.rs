@@ -14,7 +14,7 @@ use crate::{
     producer_state::{
         ProducerState, SequencedBatch, TransactionMarker, snapshot_file_name, snapshot_offset,
     },
-    scan::{BatchAt, BatchWalk},
+    scan::BatchAt,
     segment::Segment,
     segments::Segments,
     timestamps::read_batch,
@@ -93,9 +93,7 @@ pub(crate) fn remove_snapshot(disk: &dyn Disk, dir: &Path, offset: i64) -> Resul
 fn replay_from(segments: &Segments, offset: i64, replayed: &mut Replayed) -> Result<(), ReadError> {
     let first = segments.index_of(offset).unwrap_or(0);
     for segment in segments.iter().skip(first) {
-        let entry = segment.offset_index.at_or_below_offset(offset)?;
-        let from = entry.map_or(0, |entry| entry.position);
-        let mut walk = BatchWalk::headers(segment.log(), from, segment.size())?;
+        let mut walk = segment.walk_to(offset)?;
         while let Some(batch) = walk.next_batch()? {
             if batch.header.base_offset < offset {
                 continue;

@@ -17,8 +17,11 @@ use crate::{
 /// What a verifying walk reads at once.
 const WINDOW_BYTES: usize = 256 << 10;
 
-/// What a header walk reads at once where batches are small.
+/// What a header walk reads at first; more and more while batches stay small.
 const SMALL_WINDOW_BYTES: usize = 4 << 10;
+
+/// The most that a header walk reads at once.
+const LARGE_WINDOW_BYTES: usize = 64 << 10;
 
 /// Where in a batch the part begins that its checksum covers.
 const CRC_COVERS_FROM: u64 = 21;
@@ -46,11 +49,12 @@ pub(crate) struct BatchWalk {
     file: Arc<dyn DiskFile>,
     position: u64,
     end: u64,
-    verify: bool,
+    /// Batches from here on are verified.
+    verify_from: u64,
     window: Vec<u8>,
     window_start: u64,
-    /// Whether the next header probably lies close behind the last one.
-    batches_are_small: bool,
+    /// What a header that is not in the window makes the walk read.
+    header_window: usize,
 }
 
 impl BatchWalk {
@@ -60,23 +64,16 @@ impl BatchWalk {
         position: u32,
         end: u32,
     ) -> Result<Self, ReadError> {
-        Self::new(file, position, end, false)
+        Self::verified_from(file, position, end, end)
     }
 
-    /// As [`headers`](Self::headers), and compares the checksum of every batch with its content.
-    pub(crate) fn verified(
-        file: &Arc<CachedFile>,
-        position: u32,
-        end: u32,
-    ) -> Result<Self, ReadError> {
-        Self::new(file, position, end, true)
-    }
-
-    fn new(
+    /// As [`headers`](Self::headers), and compares the checksum with the content for every batch
+    /// that starts at or behind `verify_from`.
+    pub(crate) fn verified_from(
         cached: &Arc<CachedFile>,
         position: u32,
         end: u32,
-        verify: bool,
+        verify_from: u32,
     ) -> Result<Self, ReadError> {
         let file = cached.handle().map_err(|source| io_error(cached, source))?;
         Ok(Self {
@@ -84,16 +81,21 @@ impl BatchWalk {
             file,
             position: u64::from(position),
             end: u64::from(end),
-            verify,
+            verify_from: u64::from(verify_from),
             window: Vec::new(),
             window_start: 0,
-            batches_are_small: true,
+            header_window: SMALL_WINDOW_BYTES,
         })
     }
 
     /// Where the next batch starts: after an error, where the bad one does.
     pub(crate) fn position(&self) -> u32 {
         self.position as u32
+    }
+
+    /// Lets the walk go on with a batch that it has just passed.
+    pub(crate) fn back_to(&mut self, batch: &BatchAt) {
+        self.position = u64::from(batch.position);
     }
 
     /// The next batch; `None` at the end. After an error the walk stays where it is.
@@ -111,20 +113,25 @@ impl BatchWalk {
             };
             return Err(self.corrupt(error));
         }
-        if self.verify {
+        if self.verify_from <= self.position {
             self.verify_crc(&header)?;
         }
         let position = self.position();
         self.position += len as u64;
-        self.batches_are_small = len < SMALL_WINDOW_BYTES;
+        // Close batches are read many at once, far ones without what lies between them.
+        self.header_window = if len < SMALL_WINDOW_BYTES {
+            (2 * self.header_window).clamp(SMALL_WINDOW_BYTES, LARGE_WINDOW_BYTES)
+        } else {
+            HEADER_LEN
+        };
         Ok(Some(BatchAt { position, header }))
     }
 
     fn header(&mut self, left: usize) -> Result<BatchHeader, ReadError> {
-        let read_ahead = match (self.verify, self.batches_are_small) {
-            (true, _) => WINDOW_BYTES,
-            (false, true) => SMALL_WINDOW_BYTES,
-            (false, false) => HEADER_LEN,
+        let read_ahead = if self.verify_from <= self.position {
+            WINDOW_BYTES
+        } else {
+            self.header_window
         };
         let bytes = self.bytes_at(self.position, HEADER_LEN.min(left), read_ahead)?;
         let parsed = BatchHeader::parse(bytes.get(..left).unwrap_or(bytes));
@@ -167,7 +174,8 @@ impl BatchWalk {
         let window_end = self.window_start + self.window.len() as u64;
         let inside = self.window_start <= position && position + wanted as u64 <= window_end;
         if !inside {
-            self.window.resize(read_ahead.max(wanted), 0);
+            let left = usize::try_from(self.end.saturating_sub(position)).unwrap_or(usize::MAX);
+            self.window.resize(read_ahead.max(wanted).min(left), 0);
             let read = self
                 .file
                 .read_at(&mut self.window, position)
@@ -248,7 +256,7 @@ mod tests {
             all
         );
         assert_eq!(
-            offsets(&mut BatchWalk::verified(&file, 0, end).unwrap()).unwrap(),
+            offsets(&mut BatchWalk::verified_from(&file, 0, end, 0).unwrap()).unwrap(),
             all
         );
     }
@@ -286,7 +294,7 @@ mod tests {
             offsets(&mut BatchWalk::headers(&file, 0, end).unwrap()).unwrap(),
             [0, 1, 2]
         );
-        let error = offsets(&mut BatchWalk::verified(&file, 0, end).unwrap()).unwrap_err();
+        let error = offsets(&mut BatchWalk::verified_from(&file, 0, end, 0).unwrap()).unwrap_err();
         assert!(matches!(
             error,
             ReadError::Corrupt {
@@ -301,7 +309,7 @@ mod tests {
         let mut bytes = batches(&[100]);
         bytes.extend([0; 200]);
         let (_dir, file) = file_of(&bytes);
-        let mut walk = BatchWalk::verified(&file, 0, bytes.len() as u32).unwrap();
+        let mut walk = BatchWalk::verified_from(&file, 0, bytes.len() as u32, 0).unwrap();
         assert!(offsets(&mut walk).is_err());
     }
 }

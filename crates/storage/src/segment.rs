@@ -24,7 +24,7 @@ use crate::{
     error::{IoError, ReadError},
     file_cache::{CachedFile, FileCache},
     index::{
-        offset::OffsetIndex,
+        offset::{OffsetEntry, OffsetIndex},
         time::{TimeEntry, TimeIndex},
     },
     positions::{BatchStart, SegmentPositions},
@@ -154,7 +154,11 @@ impl Segment {
         let offset_index = OffsetIndex::create(files, path(OFFSET_INDEX_SUFFIX), base_offset)?;
         let time_index = TimeIndex::create(files, path(TIME_INDEX_SUFFIX), base_offset)?;
         let segment = Self::existing(files, dir, base_offset, base_offset, size);
-        Ok(Self { offset_index, time_index, ..segment })
+        Ok(Self {
+            offset_index,
+            time_index,
+            ..segment
+        })
     }
 
     /// Gives indexes that were built anew their names, once they are durable: a crash before that
@@ -168,7 +172,8 @@ impl Segment {
         ];
         for (file, suffix) in files {
             let (from, to) = (file.path(), segment_path(dir, self.base_offset, suffix));
-            disk.rename(&from, &to).map_err(IoError::on("rename", &from))?;
+            disk.rename(&from, &to)
+                .map_err(IoError::on("rename", &from))?;
             file.moved_to(&to);
         }
         disk.sync_dir(dir).map_err(IoError::on("sync", dir))
@@ -228,21 +233,45 @@ impl Segment {
         }
     }
 
-    /// The first batch, from the index entry at or below `offset` on, that reaches `offset`. Reads
-    /// the index and headers. `None` if every batch ends below it.
+    /// The first batch that reaches `offset`. Reads the index and headers. `None` if every batch
+    /// ends below it.
     pub(crate) fn find_batch(&self, offset: i64) -> Result<Option<BatchAt>, ReadError> {
-        let entry = self.offset_index.at_or_below_offset(offset)?;
-        let size = self.size();
-        let from = entry.map_or(0, |entry| entry.position);
-        // An index that lost its mind must not hide records.
-        let from = if from < size { from } else { 0 };
-        let mut walk = BatchWalk::headers(&self.log, from, size)?;
+        let mut walk = self.walk_to(offset)?;
         while let Some(batch) = walk.next_batch()? {
             if offset <= batch.header.last_offset() {
                 return Ok(Some(batch));
             }
         }
         Ok(None)
+    }
+
+    /// Walks from the last batch that the index knows to end at or below `offset`.
+    pub(crate) fn walk_to(&self, offset: i64) -> Result<BatchWalk, ReadError> {
+        self.walk_from(self.offset_index.at_or_below_offset(offset)?, 0)
+    }
+
+    /// Walks from the batch that an index entry points to, or from `otherwise` if there is none or
+    /// the index is damaged: it may slow a search down, but never hide a record.
+    pub(crate) fn walk_from(
+        &self,
+        entry: Option<OffsetEntry>,
+        otherwise: u32,
+    ) -> Result<BatchWalk, ReadError> {
+        let size = self.size();
+        if let Some(entry) = entry {
+            let mut walk = BatchWalk::headers(&self.log, entry.position, size)?;
+            if let Ok(Some(batch)) = walk.next_batch()
+                && batch.header.last_offset() == entry.last_offset
+            {
+                walk.back_to(&batch);
+                return Ok(walk);
+            }
+            tracing::warn!(
+                index = %self.offset_index.file.file().path().display(),
+                "the index is damaged, searching without it"
+            );
+        }
+        BatchWalk::headers(&self.log, otherwise, size)
     }
 
     /// The largest timestamp and the last offset of the batch that has it; -1 if no record has a

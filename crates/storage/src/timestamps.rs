@@ -77,11 +77,8 @@ impl LogView {
             }
         }
         let (segment, largest) = newest;
-        let from = segment
-            .offset_index
-            .at_or_below_offset(largest.last_offset)?;
-        let from = from.map_or(0, |entry| entry.position);
-        first_record(segment, from, largest.timestamp, segment.base_offset())
+        let walk = segment.walk_to(largest.last_offset)?;
+        first_record(segment, walk, largest.timestamp, segment.base_offset())
     }
 
     fn first_at_or_after(&self, timestamp: i64) -> Result<Option<TimestampOffset>, ReadError> {
@@ -94,9 +91,8 @@ impl LogView {
             let from_offset = before.map_or(log_start_offset, |entry| {
                 log_start_offset.max(entry.last_offset)
             });
-            let entry = segment.offset_index.at_or_below_offset(from_offset)?;
-            let from = entry.map_or(0, |entry| entry.position);
-            let found = first_record(segment, from, timestamp, log_start_offset)?;
+            let walk = segment.walk_to(from_offset)?;
+            let found = first_record(segment, walk, timestamp, log_start_offset)?;
             // The log may start behind the record that made this segment look promising.
             if found.is_some() {
                 return Ok(found);
@@ -106,15 +102,14 @@ impl LogView {
     }
 }
 
-/// The first record at or above `offset_min`, in the batches from `from` on, whose timestamp is at
-/// least `timestamp`.
+/// The first record at or above `offset_min`, in the batches that `walk` comes to, whose timestamp
+/// is at least `timestamp`.
 fn first_record(
     segment: &Segment,
-    from: u32,
+    mut walk: BatchWalk,
     timestamp: i64,
     offset_min: i64,
 ) -> Result<Option<TimestampOffset>, ReadError> {
-    let mut walk = BatchWalk::headers(segment.log(), from, segment.size())?;
     while let Some(batch) = walk.next_batch()? {
         let header = &batch.header;
         if header.max_timestamp < timestamp || header.last_offset() < offset_min {

@@ -14,7 +14,6 @@ use crate::{
     producer_state::ProducerState,
     recovery::remove_files,
     replay::{list_snapshots, remove_snapshot, replay_producers},
-    scan::BatchWalk,
     segment::Segment,
     segment_writer::SegmentWriter,
     segments::Segments,
@@ -133,11 +132,7 @@ fn cut_segment(
     // The time index knows the largest timestamp up to its last entry; the rest has to be read.
     let mut largest = last_time;
     let known_to = last_time.map_or_else(|| segment.base_offset(), |entry| entry.last_offset);
-    let from = segment
-        .offset_index
-        .at_or_below_offset(known_to)?
-        .map_or(0, |it| it.position);
-    let mut walk = BatchWalk::headers(segment.log(), from, position)?;
+    let mut walk = segment.walk_to(known_to)?;
     while let Some(batch) = walk.next_batch()? {
         let timestamp = batch.header.max_timestamp;
         if largest.is_none_or(|largest| largest.timestamp < timestamp) {
