@@ -137,7 +137,11 @@ impl FrameReader {
             }
             match self.read(socket, resources, bytes_max, told) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => return result,
+                result => {
+                    // Read without being told: there may be more, of which nobody will tell.
+                    self.unread_edge |= !told;
+                    return result;
+                }
             }
         }
     }
@@ -180,8 +184,13 @@ impl FrameReader {
         if partial.buffer.filled().len() < FREE_BYTES {
             return FREE_BYTES;
         }
+        // An illegal length was reported by `take_frame`, which came before this.
+        let wanted = wanted_bytes(partial.buffer.filled(), resources.request_bytes_max);
         partial.paused = true;
-        self.turn = resources.budget.room_or_turn().await;
+        self.turn = resources
+            .budget
+            .room_or_turn(wanted.unwrap_or_default())
+            .await;
         usize::MAX
     }
 

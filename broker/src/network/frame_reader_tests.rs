@@ -165,7 +165,7 @@ async fn illegal_lengths_are_refused_as_soon_as_they_are_known() {
 async fn small_requests_pass_while_the_budget_is_used_up_and_large_ones_wait() {
     let resources = resources(1_000_000);
     let full = resources.budget.charge(1_000_000);
-    let turn = resources.budget.room_or_turn().await;
+    let turn = resources.budget.room_or_turn(100_000).await;
 
     let (mut client, server) = connected().await;
     let mut reader = FrameReader::default();
@@ -198,12 +198,12 @@ async fn one_request_larger_than_the_budget_passes_and_takes_the_turn_with_it() 
     assert_eq!(frame.bytes.len(), 1_000_000);
     assert!(frame.turn.is_some());
     assert!(
-        timeout(SHORT, resources.budget.room_or_turn())
+        timeout(SHORT, resources.budget.room_or_turn(100_000))
             .await
             .is_err()
     );
     drop(frame);
-    assert!(resources.budget.room_or_turn().await.is_none());
+    assert!(resources.budget.room_or_turn(100_000).await.is_none());
     sender.await.unwrap();
 }
 
@@ -224,6 +224,24 @@ async fn who_may_not_read_still_learns_that_the_peer_left_and_loses_no_bytes() {
         .await
         .unwrap();
     assert_eq!(ended.unwrap(), 0);
+}
+
+/// The first read after a while of not reading may take less than there is. The kernel told of the
+/// rest when nobody wanted to read, and will not tell again: producers stalled until given up.
+#[tokio::test]
+async fn what_piled_up_while_nobody_read_is_read_to_its_end() {
+    let (mut client, server) = connected().await;
+    let resources = resources(10);
+    let used_up = resources.budget.charge(10);
+    let mut reader = FrameReader::default();
+    client.write_all(&produce_frame(20_000)).await.unwrap();
+    let watching = timeout(SHORT, reader.fill(&server, &resources, false)).await;
+    assert!(watching.is_err(), "bytes alone are no news");
+    let first = reader.fill(&server, &resources, true).await.unwrap();
+    assert_eq!(first, FREE_BYTES);
+    drop(used_up);
+    let frame = next_frame(&mut reader, &server, &resources).await.unwrap();
+    assert_eq!(frame.bytes.len(), 20_000);
 }
 
 #[tokio::test]
