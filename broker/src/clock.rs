@@ -23,7 +23,10 @@ pub(crate) enum Clock {
 
 impl Clock {
     /// Now, in milliseconds since 1970.
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the clock"
+    )]
     pub(crate) fn now_ms(&self) -> i64 {
         match self {
             // A machine that believes to be before 1970 gets 1970: timestamps must not be negative.
