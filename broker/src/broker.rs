@@ -10,6 +10,7 @@
 
 use std::{
     io,
+    net::SocketAddr,
     num::NonZeroUsize,
     sync::Arc,
     time::{Duration, Instant},
@@ -66,6 +67,7 @@ pub struct Broker {
     services: Arc<Services>,
     metadata: Metadata,
     readiness: Arc<Readiness>,
+    addresses: Vec<ListenerAddress>,
     connections: Tasks,
     background: Tasks,
     /// Stops when it is dropped, last of all.
@@ -176,10 +178,16 @@ impl Broker {
             services,
             metadata,
             readiness,
+            addresses,
             connections,
             background,
             admin,
         })
+    }
+
+    /// Where its listeners listen, in the order of the configuration.
+    pub fn listening_on(&self) -> impl Iterator<Item = SocketAddr> {
+        self.addresses.iter().map(|address| address.bound)
     }
 
     /// Waits for SIGTERM or SIGINT.
@@ -204,7 +212,10 @@ impl Broker {
         runtime.spawn(async move {
             let signal = signals.next().await;
             tracing::warn!("ended by a second {signal}; the next start will recover");
-            #[expect(clippy::disallowed_methods, reason = "to end without the rest is the point")]
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "to end without the rest is the point"
+            )]
             std::process::exit(1);
         });
         readiness.stopping();

@@ -3,7 +3,7 @@
 //! **Invariant:** handlers reach the rest of the broker through [`Services`] and nothing else; there
 //! are no globals.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{fmt, net::SocketAddr, sync::Arc};
 
 use crate::{
     clock::Clock, config::Config, disk::DiskPool, fetch::SessionCache, metadata::MetadataHandle,
@@ -59,4 +59,12 @@ pub(crate) struct ConnectionInfo {
 pub(crate) enum Principal {
     /// Kafka's `User:ANONYMOUS`.
     Anonymous,
+}
+
+impl fmt::Display for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Anonymous => f.write_str("User:ANONYMOUS"),
+        }
+    }
 }

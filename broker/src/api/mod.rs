@@ -92,7 +92,7 @@ pub(crate) enum CloseConnection {
 pub(crate) fn start(
     services: &Arc<Services>,
     connection: &Arc<ConnectionInfo>,
-    request: Request,
+    request: &Request,
 ) -> Result<Answer, CloseConnection> {
     let key = request.header.api_key;
     let reply = Reply {
@@ -106,6 +106,13 @@ pub(crate) fn start(
         api_version: request.header.api_version,
         client_id: request.header.client_id.clone(),
     };
+    tracing::debug!(
+        connection = connection.id,
+        principal = %connection.principal,
+        client_id = ctx.client_id,
+        version = ctx.api_version,
+        "{key} request"
+    );
     macro_rules! answer {
         ($handle:path) => {{
             let body = request.decode_body()?;

@@ -31,7 +31,7 @@ use crate::{
 const DRAIN_MAX: Duration = Duration::from_secs(1);
 
 /// Far enough to stand for "never".
-const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
+const NEVER: Duration = Duration::from_hours(365 * 24);
 
 /// A connection of a client. See the module's documentation.
 pub(crate) struct Connection {

@@ -6,16 +6,18 @@
 //!
 //! 1. While the budget is used up, a request is read no further than its first
 //!    [`FREE_BYTES`](super::frame_reader::FREE_BYTES).
-//! 2. One request at a time may be read all the same: the holder of the [`Turn`]. So requests that
-//!    each wait for the others' memory cannot block each other, and a request larger than the whole
-//!    budget passes, alone. The turn goes with the request until it is answered.
-//! 3. While twice the budget is used up, no request is started but that of the turn's holder.
+//! 2. One request of usual size ([`USUAL_BYTES_MAX`]) and one larger one may be read all the same:
+//!    the holders of the two [`Turn`]s. So requests that each wait for the others' memory cannot
+//!    block each other, a request larger than the whole budget passes, alone, and those who declare
+//!    huge requests are not in the way of those who do not. The turn goes with the request until it
+//!    is answered.
+//! 3. While twice the budget is used up, no request is started but those of the turns' holders.
 //! 4. While anybody waits under rules 1 to 3, who holds memory must keep pace: see
 //!    [`MemoryBudget::shortage`]. So a few slow peers cannot keep the others out.
 //!
-//! **Bound:** twice the budget, plus one request of `socket.request.max.bytes`, plus
-//! `FREE_BYTES` for each connection, plus one answer for each runtime thread. File ranges are not
-//! in memory and do not count.
+//! **Bound:** twice the budget, plus one request of `socket.request.max.bytes` and one of usual
+//! size, plus `FREE_BYTES` for each connection, plus one answer for each runtime thread. File ranges
+//! are not in memory and do not count.
 
 use std::sync::{
     Arc,
@@ -23,6 +25,10 @@ use std::sync::{
 };
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, futures::Notified};
+
+/// Producers send no larger requests unless they are told to: 1 MB in librdkafka and Java, plus what
+/// surrounds the records.
+const USUAL_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// The account. See the module's documentation.
 #[derive(Debug)]
@@ -35,10 +41,11 @@ pub(crate) struct MemoryBudget {
     released: Notify,
     /// Rung when the first task begins to wait.
     shortage: Notify,
-    turn: Arc<Semaphore>,
+    usual_turn: Arc<Semaphore>,
+    large_turn: Arc<Semaphore>,
 }
 
-/// A right to exceed the budget; there is one.
+/// A right to exceed the budget.
 #[derive(Debug)]
 pub(crate) struct Turn {
     _permit: OwnedSemaphorePermit,
@@ -60,7 +67,8 @@ impl MemoryBudget {
             waiting: AtomicUsize::new(0),
             released: Notify::new(),
             shortage: Notify::new(),
-            turn: Arc::new(Semaphore::new(1)),
+            usual_turn: Arc::new(Semaphore::new(1)),
+            large_turn: Arc::new(Semaphore::new(1)),
         })
     }
 
@@ -94,13 +102,19 @@ impl MemoryBudget {
         self.overdrawn_bytes() <= self.used_bytes()
     }
 
-    /// Waits until the budget is no longer used up, or for the turn, which it then returns.
-    /// Cancellation safe.
-    pub(crate) async fn room_or_turn(&self) -> Option<Turn> {
+    /// Waits until the budget is no longer used up, or for the turn of a request of `wanted` bytes,
+    /// which it then returns. Cancellation safe.
+    pub(crate) async fn room_or_turn(&self, wanted: usize) -> Option<Turn> {
+        let usual = wanted <= USUAL_BYTES_MAX;
+        let turn = if usual {
+            &self.usual_turn
+        } else {
+            &self.large_turn
+        };
         tokio::select! {
             biased; // The turn is for those who find no room.
             () = self.wait_below(self.bytes_max) => None,
-            permit = Arc::clone(&self.turn).acquire_owned() => {
+            permit = Arc::clone(turn).acquire_owned() => {
                 // The semaphore is never closed, so there always is a permit.
                 permit.ok().map(|permit| Turn { _permit: permit })
             }
@@ -199,7 +213,7 @@ mod tests {
 
     use tokio::time::timeout;
 
-    use super::MemoryBudget;
+    use super::{MemoryBudget, USUAL_BYTES_MAX};
 
     const SOON: Duration = Duration::from_millis(1);
 
@@ -223,14 +237,15 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_may_exceed_the_budget_and_the_next_waits_for_its_turn() {
+    async fn one_of_each_kind_may_exceed_the_budget_and_the_next_waits_for_its_turn() {
         let budget = MemoryBudget::new(100);
         let _full = budget.charge(100);
-        let turn = budget.room_or_turn().await;
+        let turn = budget.room_or_turn(USUAL_BYTES_MAX).await;
         assert!(turn.is_some());
-        assert!(timeout(SOON, budget.room_or_turn()).await.is_err());
+        assert!(budget.room_or_turn(USUAL_BYTES_MAX + 1).await.is_some());
+        assert!(timeout(SOON, budget.room_or_turn(1)).await.is_err());
         drop(turn);
-        assert!(budget.room_or_turn().await.is_some());
+        assert!(budget.room_or_turn(1).await.is_some());
     }
 
     #[tokio::test(start_paused = true)]

@@ -77,7 +77,7 @@ impl Pipeline {
     pub(crate) fn start(
         &mut self,
         memory_is_overdrawn: bool,
-        start: impl FnOnce(Request) -> Result<Answer, CloseConnection>,
+        start: impl FnOnce(&Request) -> Result<Answer, CloseConnection>,
     ) -> Result<(), CloseConnection> {
         let Some((request, turn)) = self.waiting.take() else {
             return Ok(());
@@ -87,7 +87,7 @@ impl Pipeline {
             return Ok(());
         }
         let (api_key, bytes, kind) = (request.api_key(), request.bytes(), request.kind());
-        let (began, answer) = (Instant::now(), start(request)?);
+        let (began, answer) = (Instant::now(), start(&request)?);
         self.bytes += bytes;
         self.under_way.push_back(UnderWay {
             answer,

@@ -187,7 +187,7 @@ async fn a_client_that_never_reads_is_given_up() {
 
 #[tokio::test]
 async fn who_holds_memory_without_reading_is_given_up_sooner_while_others_wait_for_it() {
-    let resources = resources(Duration::from_secs(3600));
+    let resources = resources(Duration::from_hours(1));
     let (_client, mut writer) = connected().await;
     // More than both socket buffers take.
     writer
