@@ -1,17 +1,18 @@
 //! The disk pool: a few operating system threads on which every blocking storage call is made.
 //!
-//! There are two ways in, because there are two kinds of work:
+//! There are three ways in, because there are three kinds of work:
 //!
-//! - [`DiskPool::spawn`] and [`DiskPool::submit`] are for the log's own work: a partition's drain,
-//!   a flush, opening a log. They never wait. Their callers bound themselves: a partition has at
-//!   most one drain scheduled, and housekeeping has one job under way.
+//! - [`DiskPool::spawn`] and [`DiskPool::submit`] are for what appends and the opening of logs need.
+//!   They never wait. Their callers bound themselves: a partition has at most one drain scheduled.
 //! - [`DiskPool::run`] is for work that a client's request caused, such as a lookup in an index or
 //!   a cold read. At most *threads - 1* such jobs are queued or running; further callers wait as
 //!   futures, in the order in which they came, and cost no thread. So however many clients read
 //!   old data, one thread is always left for appends.
+//! - [`DiskPool::upkeep`] is for work that may take long and that no client waits for: flushes in
+//!   the background, retention, checkpoints. It has a thread of its own.
 //!
-//! **Bound:** the queue holds at most one job per local partition, one per housekeeping duty, and
-//! *threads - 1* jobs of requests.
+//! **Bound:** at most one job per local partition is queued, *threads - 1* of requests, and one for
+//! each duty of the upkeep.
 //!
 //! **Invariant:** a job that was accepted runs to its end, even when nobody waits for its result
 //! any more and even while the pool is stopping.
@@ -19,25 +20,18 @@
 //! The pool does not know what a log is, and it does not order jobs beyond first in, first out:
 //! whoever needs one writer at a time keeps that order itself.
 
-use std::{
-    collections::VecDeque,
-    io,
-    num::NonZeroUsize,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-    thread::JoinHandle,
-};
+use std::{io, num::NonZeroUsize, sync::Arc, thread, thread::JoinHandle};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 use tokio::sync::{Semaphore, oneshot};
 
-/// A unit of blocking work.
-type Job = Box<dyn FnOnce() + Send + 'static>;
+use super::job_queue::JobQueue;
 
-/// The threads that may block, and their queue. See the module's documentation.
+/// The threads that may block, and their queues. See the module's documentation.
 #[derive(Debug)]
 pub(crate) struct DiskPool {
-    shared: Arc<Shared>,
+    jobs: Arc<JobQueue>,
+    upkeep: Arc<JobQueue>,
     /// One permit for each request's job that may be queued or running.
     request_permits: Arc<Semaphore>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -49,29 +43,18 @@ pub(crate) struct DiskPool {
 pub(crate) struct JobLost;
 
 impl DiskPool {
-    /// Starts `threads` threads named `disk-0`, `disk-1`, ….
+    /// Starts `threads` threads named `disk-0`, `disk-1`, …, and `disk-upkeep`.
     pub(crate) fn start(threads: NonZeroUsize) -> io::Result<Arc<Self>> {
-        let shared = Arc::new(Shared {
-            queue: Mutex::new(Queue {
-                jobs: VecDeque::new(),
-                idle: 0,
-                waking: false,
-                closed: false,
-            }),
-            work: Condvar::new(),
-        });
         let pool = Arc::new(Self {
-            shared: Arc::clone(&shared),
+            jobs: Arc::default(),
+            upkeep: Arc::default(),
             request_permits: Arc::new(Semaphore::new(threads.get().saturating_sub(1).max(1))),
-            threads: Mutex::new(Vec::with_capacity(threads.get())),
+            threads: Mutex::default(),
         });
         for number in 0..threads.get() {
-            let shared = Arc::clone(&shared);
-            let thread = std::thread::Builder::new()
-                .name(format!("disk-{number}"))
-                .spawn(move || shared.work())?;
-            pool.threads.lock().push(thread);
+            pool.start_thread(format!("disk-{number}"), &pool.jobs)?;
         }
+        pool.start_thread("disk-upkeep".to_owned(), &pool.upkeep)?;
         Ok(pool)
     }
 
@@ -84,16 +67,25 @@ impl DiskPool {
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
-        let permit = Arc::clone(&self.request_permits)
-            .acquire_owned()
-            .await
-            .map_err(|_| JobLost)?;
+        let permits = Arc::clone(&self.request_permits);
+        let permit = permits.acquire_owned().await.map_err(|_| JobLost)?;
         let done = self.submit(move || {
             let result = job();
             drop(permit);
             result
         });
         done.await.map_err(|_| JobLost)
+    }
+
+    /// Puts `job` at the end of the queue and returns at once.
+    ///
+    /// The caller bounds how many of its jobs are outstanding. Once the pool is stopping, the job
+    /// is dropped unrun.
+    pub(crate) fn spawn<F>(&self, job: F)
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        self.jobs.push(Box::new(job));
     }
 
     /// As [`spawn`](Self::spawn), for a job whose end somebody awaits. The receiver fails when the
@@ -103,37 +95,22 @@ impl DiskPool {
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
-        let (sender, receiver) = oneshot::channel();
-        // The caller may have gone away; the work is done all the same.
-        self.spawn(move || {
-            let _ = sender.send(job());
-        });
-        receiver
+        Self::submit_to(&self.jobs, job)
     }
 
-    /// Puts `job` at the end of the queue and returns at once.
-    ///
-    /// The caller bounds how many of its jobs are outstanding. Once the pool is stopping, the job
-    /// is dropped unrun: whoever awaits something from it sees its sender vanish.
-    pub(crate) fn spawn<F>(&self, job: F)
+    /// Runs `job` on the thread for upkeep, where one job runs at a time. The receiver fails as
+    /// that of [`submit`](Self::submit) does.
+    pub(crate) fn upkeep<T, F>(&self, job: F) -> oneshot::Receiver<T>
     where
-        F: FnOnce() + Send + 'static,
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
     {
-        let mut queue = self.shared.queue.lock();
-        if queue.closed {
-            return;
-        }
-        queue.jobs.push_back(Box::new(job));
-        let wake = queue.should_wake();
-        drop(queue);
-        if wake {
-            self.shared.work.notify_one();
-        }
+        Self::submit_to(&self.upkeep, job)
     }
 
-    /// Jobs that wait for a thread at this moment; for the metrics.
+    /// Jobs that wait for a thread at this moment, without those of the upkeep.
     pub(crate) fn queued(&self) -> usize {
-        self.shared.queue.lock().jobs.len()
+        self.jobs.len()
     }
 
     /// Refuses new jobs, finishes the queued ones and waits for the threads to end.
@@ -147,81 +124,38 @@ impl DiskPool {
         }
     }
 
+    fn submit_to<T, F>(queue: &JobQueue, job: F) -> oneshot::Receiver<T>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        let (sender, receiver) = oneshot::channel();
+        queue.push(Box::new(move || {
+            // The caller may have gone away; the work is done all the same.
+            let _ = sender.send(job());
+        }));
+        receiver
+    }
+
+    fn start_thread(&self, name: String, queue: &Arc<JobQueue>) -> io::Result<()> {
+        let queue = Arc::clone(queue);
+        let thread = thread::Builder::new()
+            .name(name)
+            .spawn(move || queue.work())?;
+        self.threads.lock().push(thread);
+        Ok(())
+    }
+
     fn close(&self) {
         self.request_permits.close();
-        self.shared.queue.lock().closed = true;
-        self.shared.work.notify_all();
+        self.jobs.close();
+        self.upkeep.close();
     }
 }
 
 impl Drop for DiskPool {
     fn drop(&mut self) {
         self.close();
-    }
-}
-
-/// What the threads share.
-struct Shared {
-    queue: Mutex<Queue>,
-    /// Signalled when a job arrives while a thread sleeps, and on closing.
-    work: Condvar,
-}
-
-struct Queue {
-    jobs: VecDeque<Job>,
-    /// Threads asleep on [`Shared::work`]. With none asleep a push needs no system call.
-    idle: usize,
-    /// A thread was woken and has not come to the queue yet. It will wake the next one if there is
-    /// more than it can take, so a burst of short jobs does not wake a thread for each of them.
-    waking: bool,
-    closed: bool,
-}
-
-impl Queue {
-    /// Whether to wake a thread for the jobs there are; if so, the caller must do it.
-    fn should_wake(&mut self) -> bool {
-        let wake = 0 < self.idle && !self.waking;
-        self.waking |= wake;
-        wake
-    }
-}
-
-impl Shared {
-    /// The life of one thread: take a job, run it, sleep when there is none.
-    fn work(&self) {
-        while let Some(job) = self.next() {
-            if catch_unwind(AssertUnwindSafe(job)).is_err() {
-                tracing::error!("a job on the disk pool panicked; the thread goes on");
-            }
-        }
-    }
-
-    /// The oldest job; `None` once the pool is closed and the queue empty.
-    fn next(&self) -> Option<Job> {
-        let mut queue = self.queue.lock();
-        loop {
-            if let Some(job) = queue.jobs.pop_front() {
-                let wake = !queue.jobs.is_empty() && queue.should_wake();
-                drop(queue);
-                if wake {
-                    self.work.notify_one();
-                }
-                return Some(job);
-            }
-            if queue.closed {
-                return None;
-            }
-            queue.idle += 1;
-            self.work.wait(&mut queue);
-            queue.idle -= 1;
-            queue.waking = false;
-        }
-    }
-}
-
-impl std::fmt::Debug for Shared {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared").finish_non_exhaustive()
     }
 }
 
@@ -267,6 +201,16 @@ mod tests {
         pool.stop();
         assert_eq!(done.load(Ordering::SeqCst), 100);
         assert_eq!(pool.run(|| ()).await, Err(JobLost));
+    }
+
+    #[tokio::test]
+    async fn upkeep_that_takes_long_holds_up_nobody() {
+        let pool = pool(1);
+        let (release, blocked) = mpsc::channel::<()>();
+        let upkeep = pool.upkeep(move || blocked.recv().is_err());
+        assert_eq!(pool.run(|| 1).await, Ok(1));
+        drop(release);
+        assert_eq!(upkeep.await, Ok(true));
     }
 
     #[tokio::test]

@@ -130,12 +130,17 @@ pub(super) async fn run(manager: &Arc<Manager>, shutdown: &CancellationToken) {
         if unflushed.are_many() {
             deadlines.flush = Some(Instant::now());
         }
-        while let Some(partition) = unflushed.take_due(Instant::now()) {
-            if let Some(partition) = partition.upgrade() {
-                manager.flush(partition).await;
-            }
-        }
+        flush_due(manager).await;
         deadlines.run(manager, Instant::now()).await;
+    }
+}
+
+/// Flushes the partitions whose `flush.ms` is over.
+async fn flush_due(manager: &Arc<Manager>) {
+    while let Some(partition) = manager.unflushed().take_due(Instant::now()) {
+        if let Some(partition) = partition.upgrade() {
+            manager.flush(partition).await;
+        }
     }
 }
 
@@ -146,6 +151,7 @@ async fn flush_all(manager: &Arc<Manager>) {
     for partition in manager.online() {
         flushed_bytes += partition.view().unflushed_bytes();
         manager.flush(partition).await;
+        flush_due(manager).await;
         if CHECKPOINT_BYTES <= flushed_bytes {
             flushed_bytes = 0;
             manager

@@ -330,7 +330,7 @@ impl Manager {
         let done = self
             .services
             .pool
-            .submit(move || flushed.flush_in_background());
+            .upkeep(move || flushed.flush_in_background());
         if let Ok(Err(error)) = done.await {
             tracing::error!(partition = %partition.identity(), error = %ErrorChain(&error), "background flush");
         }
@@ -339,7 +339,7 @@ impl Manager {
     /// Applies retention to one partition.
     pub(super) async fn clean_up(&self, partition: Arc<Partition>) {
         let cleaned = Arc::clone(&partition);
-        match self.services.pool.submit(move || cleaned.clean_up()).await {
+        match self.services.pool.upkeep(move || cleaned.clean_up()).await {
             Ok(Ok(Some(deletion))) => self.deletions.add(deletion),
             Ok(Ok(None)) | Err(_) => {}
             Ok(Err(error)) => {
@@ -354,7 +354,7 @@ impl Manager {
         if let Ok(Err(error)) = self
             .services
             .pool
-            .submit(move || deletion.remove(&disk))
+            .upkeep(move || deletion.remove(&disk))
             .await
         {
             tracing::error!(error = %ErrorChain(&error), "remove deleted files");
@@ -376,7 +376,7 @@ impl Manager {
         }
     }
 
-    /// Runs blocking work on the disk pool; `None` when the pool has stopped.
+    /// Runs short blocking work on the disk pool; `None` when the pool has stopped.
     async fn blocking<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&Self) -> T + Send + 'static,
