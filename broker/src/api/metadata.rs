@@ -130,7 +130,7 @@ async fn create_missing(
         .metadata
         .create_topics(topics.collect(), settings, AUTO_CREATION_WAIT)
         .await;
-    // Without an answer from the controller the topic is unknown for now, and the client tries again.
+    // Without an answer from the controller the topic is unknown for now; the client asks again.
     let outcomes = created.unwrap_or_default();
     let errors = names
         .into_iter()

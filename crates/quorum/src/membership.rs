@@ -167,7 +167,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_decode_without_panic(mut bytes in proptest::collection::vec(any::<u8>(), 1..80)) {
+        fn any_bytes_decode_without_panic(
+            mut bytes in proptest::collection::vec(any::<u8>(), 1..80),
+        ) {
             bytes[0] = VERSION;
             let _ = Membership::decode(&bytes);
         }

@@ -58,7 +58,10 @@ pub enum OpenError {
     #[error(transparent)]
     Log(#[from] LogError),
     /// The directory belongs to somebody else, or to a quorum of several.
-    #[error("the metadata log in {} belongs to the voters {found:?}, this is {expected:?}", directory.display())]
+    #[error(
+        "the metadata log in {} belongs to the voters {found:?}, this is {expected:?}",
+        directory.display()
+    )]
     OtherMembers {
         /// The log's directory.
         directory: PathBuf,

@@ -41,6 +41,6 @@ pub struct Endpoint {
     pub host: Arc<str>,
     /// TCP port.
     pub port: u16,
-    /// Kafka's numeric id of the security protocol: 0 PLAINTEXT, 1 SSL, 2 SASL_PLAINTEXT, 3 SASL_SSL.
+    /// Kafka's number of the security protocol: 0 PLAINTEXT, 1 SSL, 2 SASL_PLAINTEXT, 3 SASL_SSL.
     pub security_protocol: i16,
 }
