@@ -9,6 +9,7 @@ use std::{
 };
 
 use odradek_protocol::records::{BatchError, RecordError};
+use rustix::io::Errno;
 
 use crate::{
     checkpoint::CheckpointError,
@@ -41,6 +42,12 @@ impl IoError {
     /// Whether the disk, or the quota on it, is full: the one failure that passes by itself.
     pub fn is_no_space(&self) -> bool {
         is_no_space(&self.source)
+    }
+
+    /// Whether the process, or the system, has no descriptor left to open the file with.
+    pub(crate) fn is_out_of_descriptors(&self) -> bool {
+        let errno = Errno::from_io_error(&self.source);
+        matches!(errno, Some(Errno::MFILE | Errno::NFILE))
     }
 }
 

@@ -34,11 +34,13 @@ impl LogFlusher {
         if flushing.closed {
             return Ok(state.recovery_point());
         }
+        let known_to = flushing
+            .snapshot_offset
+            .unwrap_or_else(|| state.segments().first().base_offset());
         let (end, producers) = {
             let producers = state.producers.lock();
             let end = state.log_end_offset();
-            let is_new = flushing.snapshot_offset.is_none_or(|offset| offset < end);
-            (end, is_new.then(|| producers.clone()))
+            (end, (known_to < end).then(|| producers.clone()))
         };
         sync_up_to(state, end, now_ms)?;
         for (offset, producers) in state.take_roll_snapshots() {
@@ -84,9 +86,10 @@ fn sync_up_to(state: &LogState, end: i64, now_ms: i64) -> Result<(), LogError> {
     unsynced.reverse();
     if state.names_unsynced.swap(false, Ordering::AcqRel) {
         let synced = state.disk().sync_dir(state.dir());
-        synced
-            .map_err(IoError::on("sync", state.dir()))
-            .map_err(|error| state.poison(error))?;
+        synced.map_err(|source| {
+            state.names_unsynced.store(true, Ordering::Release);
+            state.poison(IoError::on("sync", state.dir())(source))
+        })?;
     }
     for segment in unsynced {
         segment.sync().map_err(|error| state.poison(error))?;
@@ -98,7 +101,7 @@ fn sync_up_to(state: &LogState, end: i64, now_ms: i64) -> Result<(), LogError> {
 
 /// Saves the producers as of `offset`, and removes the previous such snapshot unless it belongs to
 /// a segment. A full disk is no reason to fail: recovery then looks further back.
-pub(crate) fn save_producers(
+fn save_producers(
     state: &LogState,
     flushing: &mut FlushState,
     producers: &ProducerState,

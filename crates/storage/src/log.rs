@@ -19,7 +19,7 @@ use crate::{
     disk::Disk,
     error::{IoError, LogError, OpenError},
     file_cache::FileCache,
-    flush::{LogFlusher, flush_for_writer, save_producers},
+    flush::{LogFlusher, flush_for_writer},
     group::append_group,
     leader_epoch::LeaderEpochCache,
     log_dir::{DirHealth, PreviousStop, TopicPartition},
@@ -206,14 +206,8 @@ impl Log {
         self.check_writable()?;
         self.writer.complete_files()?;
         self.writer.seal(&self.state.context.positions);
-        // The flusher saves the producers too, unless it has done so at this offset.
         let end = self.flusher().flush(now_ms)?;
-        let mut flushing = self.state.flushing.lock();
-        if flushing.snapshot_offset != Some(end) {
-            let producers = self.state.producers.lock().clone();
-            save_producers(&self.state, &mut flushing, &producers, end)?;
-        }
-        flushing.closed = true;
+        self.state.flushing.lock().closed = true;
         Ok(end)
     }
 

@@ -183,11 +183,13 @@ impl LogState {
     }
 
     /// Takes the whole log directory offline: after a failed sync nobody knows what is on the
-    /// disk, and trying again would only hide that.
+    /// disk, and trying again would only hide that. Unless nothing was tried, for want of a file
+    /// descriptor: that says nothing about the disk.
     pub(crate) fn poison(&self, error: IoError) -> LogError {
-        self.context
-            .health
-            .poison(format!("{error}: {}", error.source));
+        if !error.is_out_of_descriptors() {
+            let reason = format!("{error}: {}", error.source);
+            self.context.health.poison(reason);
+        }
         LogError::Io(error)
     }
 }
