@@ -4,8 +4,8 @@
 //! nothing. So buffers return here on drop, up to [`RETAINED_BYTES_MAX`], and those that nobody
 //! needed for a while go back to the operating system.
 //!
-//! Sizes are powers of four from [`SMALLEST`]: a buffer that is outgrown is replaced by one of four
-//! times its size, so growing copies each byte a third of a time on average.
+//! Small sizes are far apart, for a small buffer is soon outgrown; large ones are close, for their
+//! unused rest is what costs.
 
 use std::{
     sync::{Arc, Weak},
@@ -15,15 +15,27 @@ use std::{
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-/// The smallest buffer: a connection that has begun a request costs at least this.
-const SMALLEST: usize = 4 * 1024;
+/// The sizes that are kept. A connection that has begun a request costs at least the smallest; the
+/// largest are for producers that put a megabyte of every partition into one request.
+const SIZES: [usize; 9] = {
+    const KIB: usize = 1 << 10;
+    const MIB: usize = 1 << 20;
+    [
+        4 * KIB,
+        16 * KIB,
+        64 * KIB,
+        256 * KIB,
+        MIB,
+        2 * MIB,
+        4 * MIB,
+        8 * MIB,
+        16 * MIB,
+    ]
+};
 
-/// How many sizes are kept: 4 KiB, 16 KiB, 64 KiB, 256 KiB, 1 MiB, 4 MiB.
-const SIZES: usize = 6;
-
-/// The largest total of unused buffers: enough for the five requests of 1 MiB that a producer has
-/// under way, and small beside the broker's memory.
-const RETAINED_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// The largest total of unused buffers: enough for the requests that a few busy producers have
+/// under way. A quiet broker keeps none.
+const RETAINED_BYTES_MAX: usize = 24 << 20;
 
 /// How long a buffer may lie unused.
 const UNUSED_MAX: Duration = Duration::from_secs(10);
@@ -39,7 +51,7 @@ pub(crate) struct BufferPool {
 
 #[derive(Debug, Default)]
 struct Shelves {
-    by_size: [Shelf; SIZES],
+    by_size: [Shelf; SIZES.len()],
     retained_bytes: usize,
 }
 
@@ -73,10 +85,12 @@ impl BufferPool {
     pub(crate) fn take(&self, size: usize) -> Buffer {
         let (bytes, pool) = match shelf_for(size) {
             None => (zeroed(size), Weak::new()),
-            Some(number) => {
+            Some((number, rounded)) => {
                 let kept = self.shelves.lock().take(number);
-                let bytes = kept.unwrap_or_else(|| zeroed(size_of_shelf(number)));
-                (bytes, Weak::clone(&self.myself))
+                (
+                    kept.unwrap_or_else(|| zeroed(rounded)),
+                    Weak::clone(&self.myself),
+                )
             }
         };
         Buffer {
@@ -106,7 +120,7 @@ impl BufferPool {
     }
 
     fn put_back(&self, bytes: Box<[u8]>) {
-        let Some(number) = shelf_for(bytes.len()) else {
+        let Some((number, _)) = shelf_for(bytes.len()) else {
             return;
         };
         let mut shelves = self.shelves.lock();
@@ -190,13 +204,12 @@ impl Drop for Buffer {
     }
 }
 
-/// The number of the shelf with the smallest buffers of at least `size` bytes.
-fn shelf_for(size: usize) -> Option<usize> {
-    (0..SIZES).find(|&number| size <= size_of_shelf(number))
-}
-
-fn size_of_shelf(number: usize) -> usize {
-    SMALLEST << (2 * number)
+/// The shelf with the smallest buffers of at least `size` bytes, and their size.
+fn shelf_for(size: usize) -> Option<(usize, usize)> {
+    SIZES
+        .into_iter()
+        .enumerate()
+        .find(|&(_, kept)| size <= kept)
 }
 
 fn zeroed(size: usize) -> Box<[u8]> {
@@ -207,7 +220,9 @@ fn zeroed(size: usize) -> Box<[u8]> {
 mod tests {
     use std::sync::Arc;
 
-    use super::{BufferPool, RETAINED_BYTES_MAX, SMALLEST, UNUSED_MAX};
+    use super::{BufferPool, RETAINED_BYTES_MAX, SIZES, UNUSED_MAX};
+
+    const SMALLEST: usize = SIZES[0];
 
     #[test]
     fn sizes_are_rounded_up_and_huge_ones_are_exact() {
@@ -217,7 +232,8 @@ mod tests {
             (SMALLEST, SMALLEST),
             (SMALLEST + 1, 4 * SMALLEST),
             (1 << 20, 1 << 20),
-            (5 << 20, 5 << 20),
+            (5 << 20, 8 << 20),
+            (17 << 20, 17 << 20),
         ] {
             assert_eq!(pool.take(asked).capacity(), given);
         }
@@ -233,7 +249,7 @@ mod tests {
         assert_eq!(pool.retained_bytes(), SMALLEST);
         assert!(pool.take(SMALLEST).filled().is_empty());
 
-        let many: Vec<_> = (0..20).map(|_| pool.take(1 << 20)).collect();
+        let many: Vec<_> = (0..40).map(|_| pool.take(1 << 20)).collect();
         drop(many);
         assert!(pool.retained_bytes() <= RETAINED_BYTES_MAX);
         drop(pool.take(100 << 20));

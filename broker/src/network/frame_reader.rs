@@ -2,7 +2,7 @@
 //!
 //! **Invariants:**
 //! - Memory follows the bytes that arrived, never a declared length: a request that has begun holds
-//!   at most four times what arrived of it, or 4 KiB.
+//!   at most four times what arrived of it, or 4 KiB; sixteen times, once 64 KiB have arrived.
 //! - A connection between two requests holds no buffer.
 //! - A byte is copied at most once on average: small requests into a buffer of their size, large
 //!   ones when they outgrow a buffer.
@@ -291,8 +291,12 @@ impl Partial {
 }
 
 /// The size of buffer that `filled` bytes of a frame of `wanted` bytes justify.
+///
+/// Who has sent [`FIRST_READ_BYTES`] means it: the next buffer holds most requests whole, so that
+/// only those first bytes are ever copied.
 fn affordable(filled: usize, wanted: usize) -> usize {
-    filled.saturating_mul(4).max(FREE_BYTES).min(wanted)
+    let factor = if filled < FIRST_READ_BYTES { 4 } else { 16 };
+    filled.saturating_mul(factor).max(FREE_BYTES).min(wanted)
 }
 
 /// How many bytes the frame that begins with `beginning` takes, its prefix included; only the
