@@ -225,7 +225,7 @@ impl Opening<'_> {
             let next_base = segments.get(index + 1).map(|next| next.base_offset());
             let is_last = next_base.is_none();
             if end.damage.is_none() && next_base == Some(end.next_offset) {
-                writer.complete_files()?;
+                complete_if_space(&mut writer)?;
                 continue;
             }
             if !is_last || end.damage.is_some() {
@@ -482,6 +482,20 @@ impl Opening<'_> {
                 "cannot save leader epochs"
             );
         }
+    }
+}
+
+/// Completes the files of a segment, as far as a full disk lets it.
+fn complete_if_space(writer: &mut SegmentWriter) -> Result<(), IoError> {
+    match writer.complete_files() {
+        Err(error) if error.is_no_space() => {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "no space for index entries; lookups there will take longer"
+            );
+            Ok(())
+        }
+        completed => completed,
     }
 }
 

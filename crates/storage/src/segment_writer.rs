@@ -201,8 +201,8 @@ impl SegmentWriter {
         }
     }
 
-    /// Adds the index entries of batches that were written from `position` on. A failed write of
-    /// them is logged and leaves a gap in the index.
+    /// Adds the index entries of batches that were written from `position` on. If they cannot be
+    /// written now, they wait.
     pub(crate) fn index(&mut self, batches: &[PlacedBatch], position: u32, config: &LogConfig) {
         let mut position = position;
         for batch in batches {
@@ -216,9 +216,7 @@ impl SegmentWriter {
             position += batch.len();
         }
         self.segment.set_largest_timestamp(Some(self.largest));
-        if INDEX_LAG_BYTES <= self.bytes_since_index_write {
-            self.write_indexes();
-        }
+        self.write_indexes_if_due();
     }
 
     /// Adds the index entry of a batch that was found in the file during recovery.
@@ -233,9 +231,7 @@ impl SegmentWriter {
             config,
         );
         self.segment.set_largest_timestamp(Some(self.largest));
-        if INDEX_LAG_BYTES <= self.bytes_since_index_write {
-            self.write_indexes();
-        }
+        self.write_indexes_if_due();
     }
 
     fn note(
@@ -277,30 +273,31 @@ impl SegmentWriter {
         }
     }
 
-    /// Writes the pending index entries.
-    pub(crate) fn write_indexes(&mut self) {
-        self.bytes_since_index_write = 0;
-        // Times first: an offset entry in the file then says that its time entry is there too.
-        let written = self
-            .time_entries
-            .write_to(&self.segment.time_index.file)
-            .and_then(|()| {
-                self.offset_entries
-                    .write_to(&self.segment.offset_index.file)
-            });
-        if let Err(error) = written {
+    fn write_indexes_if_due(&mut self) {
+        if self.bytes_since_index_write < INDEX_LAG_BYTES {
+            return;
+        }
+        if let Err(error) = self.write_indexes() {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
-                "index entries are lost; lookups there will take longer"
+                "index entries cannot be written now; after a crash more will be scanned"
             );
         }
+    }
+
+    /// Writes the pending index entries.
+    pub(crate) fn write_indexes(&mut self) -> Result<(), IoError> {
+        self.bytes_since_index_write = 0;
+        // Times first: an offset entry in the file then says that its time entry is there too.
+        self.time_entries.write_to(&self.segment.time_index.file)?;
+        self.offset_entries.write_to(&self.segment.offset_index.file)
     }
 
     /// Completes the files: all index entries, and no preallocated space. More may be written.
     pub(crate) fn complete_files(&mut self) -> Result<(), IoError> {
         self.segment.set_largest_timestamp(Some(self.largest));
         self.note_time();
-        self.write_indexes();
+        self.write_indexes()?;
         let size = u64::from(self.segment.size());
         if self.preallocation.reaches_beyond(size) {
             self.segment

@@ -30,9 +30,9 @@ impl Log {
         if offset <= segments.first().base_offset() {
             return self.truncate_fully_and_start_at(offset, now_ms);
         }
+        self.writer.write_indexes()?;
         // Whatever fails from here on leaves a log that only opening it again can put in order.
         self.broken = true;
-        self.writer.write_indexes();
         let index = segments
             .index_of(offset)
             .expect("above the first base offset");

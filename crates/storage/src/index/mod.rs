@@ -5,9 +5,11 @@
 //!
 //! Entries are looked up by `pread` and binary search, never mapped: maps are limited in number,
 //! and a sparse one kills the process on a full disk. An index is derived from its segment and may
-//! have gaps, which cost time and nothing else: a lookup finds an entry at or before what was
+//! lack entries, which costs time and nothing else: a lookup finds an entry at or before what was
 //! asked for, and the caller walks on from there. That is why a failed index write fails no
 //! append, and why entries may wait in memory ([`IndexWriter`]) behind the records they point to.
+//! Only the last entry of a sealed segment's time index must be there: it alone tells, after a
+//! restart, how new the segment is. A segment is sealed when all entries are in their files.
 //!
 //! **Invariant:** an entry is written after the records it points to, so that after the death of
 //! the process the entries in the file can be relied upon.
@@ -222,13 +224,12 @@ impl<const LEN: usize> IndexWriter<LEN> {
         self.total
     }
 
-    /// Appends what waits to the file. After a failure it is gone: the index has a gap.
+    /// Appends what waits to the file. After a failure it goes on waiting.
     pub(crate) fn write_to(&mut self, index: &IndexFile<LEN>) -> Result<(), IoError> {
-        if self.pending.is_empty() {
-            return Ok(());
+        if !self.pending.is_empty() {
+            index.append(&self.pending)?;
+            self.pending.clear();
         }
-        let written = index.append(&self.pending);
-        self.pending.clear();
-        written
+        Ok(())
     }
 }
