@@ -364,8 +364,9 @@ impl DiskFile for MemoryFile {
         self.check_writable()?;
         let data = parts
             .iter()
-            .flat_map(|part| part.iter().copied())
-            .collect::<Vec<u8>>();
+            .map(|part| &part[..])
+            .collect::<Vec<_>>()
+            .concat();
         if data.is_empty() {
             return Ok(());
         }

@@ -260,7 +260,9 @@ fn describe(change: &Change) -> Option<String> {
         Change::SetLen { .. } => Some("set length".to_owned()),
         Change::Create { name, .. } => {
             // Followed by a rename that says the same.
-            name.strip_suffix(".tmp").is_none().then(|| format!("create {}", kind_of_name(name)))
+            name.strip_suffix(".tmp")
+                .is_none()
+                .then(|| format!("create {}", kind_of_name(name)))
         }
         Change::Rename { to, .. } => Some(format!("rename to {}", kind_of_name(to))),
         Change::Remove { name, .. } => Some(format!("remove {}", kind_of_name(name))),
