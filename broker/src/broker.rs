@@ -1,9 +1,9 @@
-//! The composition root: builds every part of the broker, starts them in order, stops them in order.
+//! The composition root: builds every part, starts them in order, stops them in order.
 //!
 //! Start: raise the descriptor limit, bind every port and look at the directory (all problems at
-//! once, nothing changed yet), lock the directory, open the metadata, answer on the admin port, open
-//! the logs, accept clients. Stop: refuse new clients, answer what is under way, close the logs,
-//! mark the directory clean, close the metadata.
+//! once, nothing changed yet), lock the directory, open the metadata, answer on the admin port,
+//! open the logs, accept clients. Stop: refuse new clients, answer what is under way, close the
+//! logs, mark the directory clean, close the metadata.
 //!
 //! **Invariant:** a client that connects before the logs are open waits in the kernel's queue; it
 //! never meets half a broker.

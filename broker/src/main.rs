@@ -13,7 +13,8 @@ use odradek_broker::{
 #[derive(Debug, Parser)]
 #[command(name = "odradek-broker", version)]
 struct Flags {
-    /// The configuration, in the form of Kafka's server.properties; what it leaves out has defaults.
+    /// The configuration, in the form of Kafka's server.properties; what it leaves out has
+    /// defaults.
     #[arg(value_name = "server.properties")]
     file: Option<PathBuf>,
     /// Sets one configuration key, over the file; may be repeated.

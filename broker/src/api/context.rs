@@ -1,7 +1,7 @@
 //! What a request handler may use, and who asks.
 //!
-//! **Invariant:** handlers reach the rest of the broker through [`Services`] and nothing else; there
-//! are no globals.
+//! **Invariant:** handlers reach the rest of the broker through [`Services`] and nothing else;
+//! there are no globals.
 
 use std::{fmt, net::SocketAddr, sync::Arc};
 

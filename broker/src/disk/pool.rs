@@ -2,7 +2,8 @@
 //!
 //! There are three ways in, because there are three kinds of work:
 //!
-//! - [`DiskPool::spawn`] and [`DiskPool::submit`] are for what appends and the opening of logs need.
+//! - [`DiskPool::spawn`] and [`DiskPool::submit`] are for what appends and the opening of logs
+//!   need.
 //!   They never wait. Their callers bound themselves: a partition has at most one drain scheduled.
 //! - [`DiskPool::run`] is for work that a client's request caused, such as a lookup in an index or
 //!   a cold read. At most *threads - 1* such jobs are queued or running; further callers wait as

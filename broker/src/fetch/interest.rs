@@ -4,8 +4,8 @@
 //! nothing else. So an idle fetch over a thousand partitions costs nothing per poll, and a publish
 //! costs one short lock for each fetch that watches the partition.
 //!
-//! **Invariant:** a token is taken *before* its partition is read, so a change that comes during the
-//! read marks it again and cannot be missed. A token is in the queue at most once.
+//! **Invariant:** a token is taken *before* its partition is read, so a change that comes during
+//! the read marks it again and cannot be missed. A token is in the queue at most once.
 
 use std::collections::VecDeque;
 

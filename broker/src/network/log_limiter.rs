@@ -1,4 +1,4 @@
-//! Log lines that a stranger can cause: at most one per kind and interval, with a count of the rest.
+//! Log lines that a stranger can cause: at most one per kind and interval, and a count of the rest.
 
 use std::time::Duration;
 

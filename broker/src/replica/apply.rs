@@ -248,7 +248,11 @@ impl Manager {
             updating.push(self.services.pool.submit(move || {
                 partition.update_config(config);
                 if let Err(error) = partition.update_leadership(leadership) {
-                    tracing::error!(partition = %partition.identity(), error = %ErrorChain(&error), "lead partition");
+                    tracing::error!(
+                        partition = %partition.identity(),
+                        error = %ErrorChain(&error),
+                        "lead partition"
+                    );
                 }
             }));
         }

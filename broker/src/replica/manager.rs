@@ -234,7 +234,11 @@ impl Manager {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => {
                     clean = false;
-                    tracing::error!(partition = %partition.identity(), error = %ErrorChain(&error), "close log");
+                    tracing::error!(
+                        partition = %partition.identity(),
+                        error = %ErrorChain(&error),
+                        "close log"
+                    );
                 }
                 Err(_) => clean = false,
             }
@@ -332,7 +336,11 @@ impl Manager {
             .pool
             .upkeep(move || flushed.flush_in_background());
         if let Ok(Err(error)) = done.await {
-            tracing::error!(partition = %partition.identity(), error = %ErrorChain(&error), "background flush");
+            tracing::error!(
+                partition = %partition.identity(),
+                error = %ErrorChain(&error),
+                "background flush"
+            );
         }
     }
 
@@ -343,7 +351,11 @@ impl Manager {
             Ok(Ok(Some(deletion))) => self.deletions.add(deletion),
             Ok(Ok(None)) | Err(_) => {}
             Ok(Err(error)) => {
-                tracing::error!(partition = %partition.identity(), error = %ErrorChain(&error), "apply retention");
+                tracing::error!(
+                    partition = %partition.identity(),
+                    error = %ErrorChain(&error),
+                    "apply retention"
+                );
             }
         }
     }

@@ -1,8 +1,9 @@
 //! Whole frames exchanged with Apache Kafka 4.3.1, taken apart by hand.
 //!
 //! The requests were written by Kafka's own client classes and the responses by its broker. Three
-//! are shortened: the Fetch response of version 4 to one batch, the successful ApiVersions responses
-//! to two APIs. Each frame must decode to the value shown and encode back to the same bytes.
+//! are shortened: the Fetch response of version 4 to one batch, the successful ApiVersions
+//! responses to two APIs. Each frame must decode to the value shown and encode back to the same
+//! bytes.
 #![allow(clippy::unwrap_used)]
 
 use bytes::Bytes;

@@ -62,8 +62,8 @@ pub struct SequencedBatch {
 }
 
 impl SequencedBatch {
-    /// The batch behind `header`; `None` if it has no producer id or no sequence, as control batches
-    /// have none.
+    /// The batch behind `header`; `None` if it has no producer id or no sequence, as control
+    /// batches have none.
     pub fn from_header(header: &BatchHeader) -> Option<Self> {
         let sequenced = header.has_producer_id()
             && header.base_sequence >= 0
