@@ -142,9 +142,11 @@ const RESOURCES: &[Key] = &[
         "queued.max.request.bytes",
         Kind::Long(-1, i64::MAX),
         Some("16777216"),
-        "The bytes of requests that may be in memory at once, over all connections. When they \
-         are used up, sockets are not read until some are answered; one request larger than the \
-         whole budget still passes, alone. `-1` removes the bound. Kafka: `-1`.",
+        "The budget in bytes for requests in memory, over all connections. When it is used up, \
+         sockets are not read until some requests are answered, but for one request at a time, \
+         so that one larger than the whole budget passes too. Requests and answers together stay \
+         within twice the budget and one request of `socket.request.max.bytes`. `-1` removes the \
+         bound. Kafka: `-1`.",
     ),
     key(
         "socket.send.buffer.bytes",
