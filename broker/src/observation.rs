@@ -75,7 +75,8 @@ impl Observed {
 
     fn sources(&self) -> Sources {
         let services = || Arc::clone(&self.services);
-        let (online, offline, queued, sessions) = (services(), services(), services(), services());
+        let (online, offline, queued) = (services(), services(), services());
+        let (sessions, waiting) = (services(), services());
         let network = Arc::clone(&self.network);
         Sources {
             partitions: Box::new(move || partitions(&online) as u64),
@@ -83,7 +84,7 @@ impl Observed {
             disk_jobs_queued: Box::new(move || queued.disk.queued() as u64),
             request_memory_bytes: Box::new(move || network.memory_bytes() as u64),
             fetch_sessions: Box::new(move || sessions.fetch_sessions.len() as u64),
-            fetches_waiting: Box::new(|| 0),
+            fetches_waiting: Box::new(move || waiting.fetch_sessions.waiting() as u64),
         }
     }
 

@@ -96,6 +96,7 @@ pub(crate) async fn handle(
     let mut pass = Pass::new(Arc::clone(&session), limits);
     let pool = &ctx.services.disk;
     pass.look(&resolve, pool).await;
+    let waiting = ctx.services.fetch_sessions.wait();
     while !follows_nothing && !pass.is_enough() {
         if timeout_at(deadline, session.interest.marked())
             .await
@@ -105,6 +106,7 @@ pub(crate) async fn handle(
         }
         pass.look(&resolve, pool).await;
     }
+    drop(waiting);
     let looked = pass.answer(incremental);
     let (response, slices) = respond(session.id, looked, limits.isolation);
     count(&ctx.services.metrics, &response, &slices);

@@ -6,7 +6,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicI64, Ordering},
+    atomic::{AtomicI64, AtomicUsize, Ordering},
 };
 
 use hashbrown::HashMap;
@@ -75,6 +75,20 @@ pub(crate) struct Opened {
 pub(crate) struct SessionCache {
     sessions: Mutex<HashMap<i32, Arc<Session>>>,
     slots: usize,
+    /// Fetches that wait for records, with a session or without.
+    waiting: AtomicUsize,
+}
+
+/// A fetch that waits for records; counted for as long as this lives, also when it is cancelled.
+#[derive(Debug)]
+pub(crate) struct Waiting<'a> {
+    count: &'a AtomicUsize,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.count.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl SessionCache {
@@ -83,12 +97,26 @@ impl SessionCache {
         Self {
             sessions: Mutex::new(HashMap::new()),
             slots,
+            waiting: AtomicUsize::new(0),
         }
     }
 
     /// Sessions that exist; for the metrics.
     pub(crate) fn len(&self) -> usize {
         self.sessions.lock().len()
+    }
+
+    /// Counts a fetch that begins to wait.
+    pub(crate) fn wait(&self) -> Waiting<'_> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        Waiting {
+            count: &self.waiting,
+        }
+    }
+
+    /// Fetches that wait for records; for the metrics.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// Finds, starts or ends a session as the request's id and epoch say.

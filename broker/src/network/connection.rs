@@ -1,8 +1,8 @@
 //! One connection, one task: requests in, answers out, and knowing when to give up.
 //!
 //! The loop in [`Connection::exchange`] is the whole story: start what may start, then wait for
-//! whichever comes first, an answer, bytes, or a reason to end. It goes on watching the socket while
-//! requests are under way, so that a long poll ends when its client leaves.
+//! whichever comes first, an answer, bytes, or a reason to end. It goes on watching the socket
+//! while requests are under way, so that a long poll ends when its client leaves.
 //!
 //! **Invariants:** an idle connection holds no buffer and one timer, which rings once per
 //! `connections.max.idle.ms`; a connection reads ahead by at most one request of those that must

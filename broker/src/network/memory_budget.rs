@@ -16,8 +16,8 @@
 //!    [`MemoryBudget::shortage`]. So a few slow peers cannot keep the others out.
 //!
 //! **Bound:** twice the budget, plus one request of `socket.request.max.bytes` and one of usual
-//! size, plus `FREE_BYTES` for each connection, plus one answer for each runtime thread. File ranges
-//! are not in memory and do not count.
+//! size, plus `FREE_BYTES` for each connection, plus one answer for each runtime thread. File
+//! ranges are not in memory and do not count.
 
 use std::sync::{
     Arc,
@@ -26,8 +26,8 @@ use std::sync::{
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, futures::Notified};
 
-/// Producers send no larger requests unless they are told to: 1 MB in librdkafka and Java, plus what
-/// surrounds the records.
+/// Producers send no larger requests unless they are told to: 1 MB in librdkafka and Java, plus
+/// what surrounds the records.
 const USUAL_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// The account. See the module's documentation.

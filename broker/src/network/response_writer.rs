@@ -274,7 +274,8 @@ impl ResponseWriter {
         Ok(())
     }
 
-    /// The same without `sendfile`: reads some of the range into memory and puts it before the rest.
+    /// The same without `sendfile`: reads some of the range into memory and puts it before the
+    /// rest.
     async fn read_range_step(
         &mut self,
         range: Range,
