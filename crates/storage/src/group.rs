@@ -11,6 +11,7 @@ use odradek_protocol::records::{RecordBatch, TimestampType};
 use crate::{
     append::{AppendContext, AppendOrigin, AppendRequest, Appended, CheckedBatches, check},
     error::{AppendError, IoError, LogError},
+    leader_epoch::LeaderEpochCache,
     log::Log,
     producer_state::{PendingProducers, SequencedBatch, TransactionMarker, Verdict},
     replay::transaction_marker,
@@ -195,11 +196,19 @@ impl Group<'_> {
     /// The first batch of a new epoch: the epoch's start has to be known before the batch is.
     fn enter_epoch(&mut self, epoch: i32, start_offset: i64) -> Result<(), AppendError> {
         let latest = self.log.state.epochs.read().latest();
-        if latest.is_some_and(|latest| epoch <= latest.epoch) {
+        let has_records = latest.is_some_and(|latest| {
+            epoch < latest.epoch || epoch == latest.epoch && latest.start_offset < start_offset
+        });
+        if has_records {
             return Ok(());
         }
+        // Saved even if `start_leader_epoch` has told of it: that is in memory.
+        let enter = |epochs: &mut LeaderEpochCache| {
+            epochs.assign(epoch, start_offset);
+            true
+        };
         self.log
-            .change_epochs(|epochs| epochs.assign(epoch, start_offset))
+            .change_epochs(enter)
             .map_err(|error| self.fail(error))
     }
 

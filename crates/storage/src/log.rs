@@ -143,10 +143,14 @@ impl Log {
     }
 
     /// Remembers that this replica leads from here on in `epoch`.
+    ///
+    /// In memory: the first batch of the epoch makes it durable. As long as there is none nothing is
+    /// lost with it, for whoever leads says it again after a restart.
     pub fn start_leader_epoch(&mut self, epoch: i32) -> Result<(), LogError> {
         self.check_writable()?;
         let end = self.state.log_end_offset();
-        self.change_epochs(|epochs| epochs.assign(epoch, end))
+        self.state.epochs.write().assign(epoch, end);
+        Ok(())
     }
 
     /// Syncs everything appended so far. Returns the new recovery point.

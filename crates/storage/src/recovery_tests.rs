@@ -4,6 +4,7 @@ use std::io;
 
 use super::*;
 use crate::{
+    append::AppendContext,
     config::LogConfig,
     disk::memory::MemoryDisk,
     error::AppendError,
@@ -308,11 +309,28 @@ fn epochs_follow_the_log_to_its_end() {
     let mut log = place.open();
     fill_to(&mut log, 5, 100);
     log.start_leader_epoch(4).unwrap();
-    fill_to(&mut log, 6, 100);
+    let context = AppendContext {
+        leader_epoch: 4,
+        ..from_client()
+    };
+    log.append_group(&[request(batch(5, 1, 100))], context)
+        .results
+        .remove(0)
+        .unwrap();
     drop(log);
     let (log, _) = place.try_open(PreviousStop::ProcessDied, 0).unwrap();
     assert_eq!(log.view().latest_epoch(), Some(4));
     assert_eq!(log.view().end_offset_for_epoch(3).unwrap().end_offset, 5);
+}
+
+#[test]
+fn an_epoch_without_records_is_known_while_it_lasts_and_costs_no_write() {
+    let place = Place::new(small_segments());
+    let mut log = place.open();
+    log.start_leader_epoch(4).unwrap();
+    let end = log.view().end_offset_for_epoch(4).unwrap();
+    assert_eq!((end.epoch, end.end_offset), (4, 0));
+    assert!(!place.file("leader-epoch-checkpoint").exists());
 }
 
 #[test]
