@@ -6,7 +6,7 @@ use std::{
 };
 
 /// How long a condition may take on a busy machine before the test fails.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Asks `condition` every few milliseconds until it has a value.
 ///

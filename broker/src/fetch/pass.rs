@@ -86,13 +86,12 @@ impl Pass {
             self.bytes += reading.len();
             unread.done += 1;
             let looked = Looked { candidate, reading };
-            match place.and_then(|place| self.looked.get_mut(place)) {
-                Some(slot) => *slot = looked,
-                None => {
-                    self.places
-                        .insert(looked.candidate.token, self.looked.len());
-                    self.looked.push(looked);
-                }
+            if let Some(slot) = place.and_then(|place| self.looked.get_mut(place)) {
+                *slot = looked;
+            } else {
+                self.places
+                    .insert(looked.candidate.token, self.looked.len());
+                self.looked.push(looked);
             }
         }
         unread.done = tokens.len();

@@ -111,24 +111,20 @@ impl Subscription {
 
     /// Adds a partition or changes what is wanted of it, and marks it for a look.
     pub(crate) fn want(&mut self, key: PartitionKey, wanted: Wanted) {
-        let token = match self.tokens.get(&key) {
-            Some(&token) => {
-                if let Some(entry) = self.entries.get_mut(token) {
-                    entry.wanted = wanted;
-                }
-                token
+        let token = if let Some(&token) = self.tokens.get(&key) {
+            if let Some(entry) = self.entries.get_mut(token) {
+                entry.wanted = wanted;
             }
-            None => {
-                let entry = Entry {
-                    key: key.clone(),
-                    wanted,
-                    told: None,
-                    watched: None,
-                };
-                let token = self.entries.insert(entry);
-                self.tokens.insert(key, token);
-                token
-            }
+            token
+        } else {
+            let token = self.entries.insert(Entry {
+                key: key.clone(),
+                wanted,
+                told: None,
+                watched: None,
+            });
+            self.tokens.insert(key, token);
+            token
         };
         self.interest.put_back([token]);
     }
