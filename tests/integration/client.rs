@@ -143,17 +143,15 @@ pub(crate) fn read(
     consumer.assign(&assignment).unwrap();
     let mut records = Vec::new();
     wait::until("all records are consumed", || {
-        if records.len() == count {
-            return Some(());
-        }
-        if let Some(Ok(message)) = consumer.poll(Duration::from_millis(50)) {
+        while records.len() < count {
+            let message = consumer.poll(Duration::from_millis(50))?.ok()?;
             records.push(Record {
                 offset: message.offset(),
                 key: message.key().map(<[u8]>::to_vec),
                 value: message.payload().unwrap_or_default().to_vec(),
             });
         }
-        None
+        Some(())
     });
     records
 }

@@ -175,10 +175,7 @@ async fn an_idle_connection_is_closed_and_one_that_waits_for_records_is_not() {
     let closed_after = began.elapsed();
     assert!(silent.is_closed());
     println!("an idle connection was closed after {closed_after:?}");
-    assert!(
-        Duration::from_millis(1000) <= closed_after,
-        "{closed_after:?}"
-    );
+    assert!(Duration::from_secs(1) <= closed_after, "{closed_after:?}");
     talk.join().unwrap();
     let response: FetchResponse = polling.receive(fetch_raw::VERSION);
     assert_eq!(response.error_code, ErrorCode::None);

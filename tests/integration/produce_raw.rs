@@ -68,6 +68,10 @@ pub(crate) fn batch_at(timestamp: i64, count: usize, value_bytes: usize) -> Byte
 }
 
 /// The clock of this machine, as records carry it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test is a client, with a clock of its own"
+)]
 pub(crate) fn now_ms() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     i64::try_from(now.as_millis()).unwrap()

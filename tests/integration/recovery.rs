@@ -275,13 +275,16 @@ async fn a_clean_stop_leaves_nothing_to_recover() {
     assert_eq!(read(&broker, "clean", 2, 0, 500).len(), 500);
 }
 
+/// Leaves a file as a crash may.
+type Tear = fn(&Path);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_torn_tail_is_cut_and_the_log_goes_on_before_it() {
-    let torn: [(&str, fn(&Path)); 4] = [
+    let torn: [(&str, Tear); 4] = [
         ("garbage", |file| append(file, &[0xa5; 777])),
         ("zeros", |file| append(file, &[0; 4096])),
         ("half a batch", |file| {
-            append(file, &batch_of(1, 1000)[..600])
+            append(file, &batch_of(1, 1000)[..600]);
         }),
         ("a batch with a wrong checksum", |file| {
             let mut batch = batch_of(1, 1000).to_vec();
