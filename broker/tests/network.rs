@@ -291,7 +291,7 @@ fn requests_other_than_produce_may_not_be_huge() {
     let served = Served::start(&[]);
     for api_key in [ApiKey::Fetch, ApiKey::Metadata, ApiKey::ApiVersions] {
         let mut client = served.connect();
-        client.send(&9_000_000_i32.to_be_bytes());
+        client.send(&3_000_000_i32.to_be_bytes());
         client.send(&api_key.number().to_be_bytes());
         client.wait_until_closed();
     }

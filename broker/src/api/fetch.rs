@@ -67,7 +67,7 @@ pub(crate) async fn handle(
         find(ctx, key)
     };
     let deadline = Instant::now() + wait_max(&request);
-    let follows_nothing = {
+    let followed = {
         let mut subscription = session.subscription.lock();
         for topic in &request.forgotten_topics_data {
             let name = topic_key(by_topic_id, &topic.topic, topic.topic_id);
@@ -90,14 +90,18 @@ pub(crate) async fn handle(
                 );
             }
         }
-        subscription.len() == 0
+        subscription.len()
     };
+    let kept = ctx.services.fetch_sessions.keep(&session, followed);
+    let session_id = if kept { session.id } else { 0 };
     let limits = limits(ctx, &request);
+    // It may be large, and the wait long.
+    drop(request);
     let mut pass = Pass::new(Arc::clone(&session), limits);
     let pool = &ctx.services.disk;
     pass.look(&resolve, pool).await;
     let waiting = ctx.services.fetch_sessions.wait();
-    while !follows_nothing && !pass.is_enough() {
+    while 0 < followed && !pass.is_enough() {
         if timeout_at(deadline, session.interest.marked())
             .await
             .is_err()
@@ -108,7 +112,7 @@ pub(crate) async fn handle(
     }
     drop(waiting);
     let looked = pass.answer(incremental);
-    let (response, slices) = respond(session.id, looked, limits.isolation);
+    let (response, slices) = respond(session_id, looked, limits.isolation);
     count(&ctx.services.metrics, &response, &slices);
     (response, slices)
 }

@@ -7,9 +7,9 @@ use super::{CloseConnection, api_versions};
 
 /// Requests other than Produce may be no longer than this, whatever `socket.request.max.bytes`.
 ///
-/// They become structures of up to eight times their size, so a hostile one of 100 MB would cost
-/// far more than the memory budget knows of. A fetch of a hundred thousand partitions takes 4 MB.
-const STRUCTURED_REQUEST_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// They become structures of many times their size, so a hostile one of 100 MB would cost far more
+/// than the memory budget knows of. A fetch of fifty thousand partitions fits.
+const STRUCTURED_REQUEST_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// How long a request of the API with this number may be, in bytes.
 pub(crate) fn request_bytes_max(api_key: i16, configured_max: usize) -> usize {

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use hashbrown::HashMap;
+use tokio::task::coop;
 
 use super::{
     reading::{self, Isolation, Reading, Room},
@@ -93,6 +94,8 @@ impl Pass {
                     .insert(looked.candidate.token, self.looked.len());
                 self.looked.push(looked);
             }
+            // Thousands of partitions must not keep others from their turn.
+            coop::consume_budget().await;
         }
         unread.done = tokens.len();
     }

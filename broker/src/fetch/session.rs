@@ -3,6 +3,7 @@
 //!
 //! **Invariants:** a session's epoch counts its requests, 1, 2, …, `i32::MAX`, 1, …; a request with
 //! any other epoch changes nothing. No lock of the cache is held while one of a session is taken.
+//! The sessions together follow at most [`PARTITIONS_MAX`] partitions, whoever names how many.
 
 use std::sync::{
     Arc,
@@ -20,6 +21,10 @@ use super::{interest::Interest, subscription::Subscription};
 /// Kafka's `min.incremental.fetch.session.eviction.ms`.
 const EVICTION_IDLE_MS_MIN: i64 = 120_000;
 
+/// The most partitions that all sessions together follow: about 60 MB. A session that would exceed it
+/// is ended; its client then names everything in each request, and is served all the same.
+const PARTITIONS_MAX: usize = 100_000;
+
 /// In a request: "no session", or with an id "end this session and answer in full".
 pub(crate) const FINAL_EPOCH: i32 = -1;
 /// In a request: "start a session", in place of the one named, if one is.
@@ -36,6 +41,8 @@ pub(crate) struct Session {
     by_topic_id: bool,
     next_epoch: Mutex<i32>,
     used_ms: AtomicI64,
+    /// How many partitions it follows, as the cache counts; changed under the cache's lock only.
+    partitions: AtomicUsize,
 }
 
 impl Session {
@@ -48,6 +55,7 @@ impl Session {
             by_topic_id,
             next_epoch: Mutex::new(1),
             used_ms: AtomicI64::new(now_ms),
+            partitions: AtomicUsize::new(0),
         }
     }
 
@@ -73,10 +81,26 @@ pub(crate) struct Opened {
 /// The sessions of this broker, at most `max.incremental.fetch.session.cache.slots`.
 #[derive(Debug)]
 pub(crate) struct SessionCache {
-    sessions: Mutex<HashMap<i32, Arc<Session>>>,
+    sessions: Mutex<Sessions>,
     slots: usize,
     /// Fetches that wait for records, with a session or without.
     waiting: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct Sessions {
+    by_id: HashMap<i32, Arc<Session>>,
+    /// The sum of what they follow.
+    partitions: usize,
+}
+
+impl Sessions {
+    /// The caller drops what this returns after the lock: that takes locks of partitions.
+    fn remove(&mut self, id: i32) -> Option<Arc<Session>> {
+        let removed = self.by_id.remove(&id)?;
+        self.partitions -= removed.partitions.load(Ordering::Relaxed);
+        Some(removed)
+    }
 }
 
 /// A fetch that waits for records; counted for as long as this lives, also when it is cancelled.
@@ -95,7 +119,7 @@ impl SessionCache {
     /// An empty cache of at most `slots` sessions; with 0 every fetch is sessionless.
     pub(crate) fn new(slots: usize) -> Self {
         Self {
-            sessions: Mutex::new(HashMap::new()),
+            sessions: Mutex::default(),
             slots,
             waiting: AtomicUsize::new(0),
         }
@@ -103,7 +127,7 @@ impl SessionCache {
 
     /// Sessions that exist; for the metrics.
     pub(crate) fn len(&self) -> usize {
-        self.sessions.lock().len()
+        self.sessions.lock().by_id.len()
     }
 
     /// Counts a fetch that begins to wait.
@@ -145,7 +169,7 @@ impl SessionCache {
                 incremental: false,
             });
         }
-        let session = self.sessions.lock().get(&id).cloned();
+        let session = self.sessions.lock().by_id.get(&id).cloned();
         let session = session.ok_or(ErrorCode::FetchSessionIdNotFound)?;
         if session.by_topic_id != by_topic_id {
             return Err(ErrorCode::FetchSessionTopicIdError);
@@ -158,9 +182,32 @@ impl SessionCache {
         })
     }
 
+    /// Notes how many partitions a session follows by now. If that is too much for all of them
+    /// together, ends it and returns false: the answer must not name it any more.
+    pub(crate) fn keep(&self, session: &Session, partitions: usize) -> bool {
+        if session.partitions.load(Ordering::Relaxed) == partitions {
+            return true;
+        }
+        let mut sessions = self.sessions.lock();
+        if !sessions.by_id.contains_key(&session.id) {
+            // Ended meanwhile, or never one.
+            return true;
+        }
+        let before = session.partitions.load(Ordering::Relaxed);
+        let after = sessions.partitions - before + partitions;
+        let removed = if PARTITIONS_MAX < after {
+            sessions.remove(session.id)
+        } else {
+            sessions.partitions = after;
+            session.partitions.store(partitions, Ordering::Relaxed);
+            None
+        };
+        drop(sessions);
+        removed.is_none()
+    }
+
     fn remove(&self, id: i32) {
-        // Dropped outside the lock: it takes locks of partitions.
-        let removed = self.sessions.lock().remove(&id);
+        let removed = self.sessions.lock().remove(id);
         drop(removed);
     }
 
@@ -168,20 +215,22 @@ impl SessionCache {
     fn start(&self, by_topic_id: bool, now_ms: i64) -> Option<Arc<Session>> {
         let mut sessions = self.sessions.lock();
         let mut evicted = None;
-        if self.slots <= sessions.len() {
+        if self.slots <= sessions.by_id.len() {
             let used = |session: &Session| session.used_ms.load(Ordering::Relaxed);
-            let oldest = sessions.values().min_by_key(|session| used(session))?;
+            let oldest = sessions
+                .by_id
+                .values()
+                .min_by_key(|session| used(session))?;
             if now_ms - used(oldest) < EVICTION_IDLE_MS_MIN {
                 return None;
             }
             let id = oldest.id;
-            evicted = sessions.remove(&id);
+            evicted = sessions.remove(id);
         }
-        let id = unused_id(&sessions);
+        let id = unused_id(&sessions.by_id);
         let session = Arc::new(Session::new(id, by_topic_id, now_ms));
-        sessions.insert(id, Arc::clone(&session));
+        sessions.by_id.insert(id, Arc::clone(&session));
         drop(sessions);
-        // Outside the lock, for the same reason as in `remove`.
         drop(evicted);
         Some(session)
     }
@@ -271,5 +320,19 @@ mod tests {
         assert_eq!(started(&cache, EVICTION_IDLE_MS_MIN), 0);
         assert!(0 < started(&cache, EVICTION_IDLE_MS_MIN + 10));
         assert_eq!(cache.len(), 1);
+    }
+
+    #[test]
+    fn sessions_that_follow_too_much_together_are_ended_one_by_one() {
+        let cache = SessionCache::new(10);
+        let open = || cache.open(0, INITIAL_EPOCH, true, 0).unwrap().session;
+        let (first, second) = (open(), open());
+        assert!(cache.keep(&first, PARTITIONS_MAX - 10));
+        assert!(cache.keep(&second, 10));
+        assert!(!cache.keep(&second, 11));
+        assert!(cache.open(second.id, 1, true, 0).is_err());
+        assert!(cache.keep(&first, PARTITIONS_MAX));
+        cache.open(first.id, FINAL_EPOCH, true, 0).unwrap();
+        assert!(cache.keep(&open(), PARTITIONS_MAX));
     }
 }
