@@ -121,11 +121,8 @@ pub(super) async fn run(manager: &Arc<Manager>, shutdown: &CancellationToken) {
             // Shutdown first: the manager flushes everything when it stops.
             biased;
             () = shutdown.cancelled() => return,
-            () = unflushed.bell.notified() => {}
+            () = unflushed.bell.notified() => deadlines.arm(manager, Instant::now()),
             () = at(next) => {}
-        }
-        if unflushed.is_noted.load(Ordering::Acquire) {
-            deadlines.arm(manager, Instant::now());
         }
         if unflushed.are_many() {
             deadlines.flush = Some(Instant::now());

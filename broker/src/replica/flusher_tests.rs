@@ -76,3 +76,23 @@ fn the_bell_rings_once_for_many_appends() {
     unflushed.add(1000);
     assert!(!rings(&unflushed));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_appended_during_a_flush_has_its_own() {
+    // All duties are due at once, so that some of them come after the flush that is held up.
+    let config = "log.recovery.flush.interval.ms=20\n\
+                  replica.high.watermark.checkpoint.interval.ms=20\n\
+                  log.flush.start.offset.checkpoint.interval.ms=20";
+    let broker = started(config).await;
+    let _running = broker.run();
+    broker.disk.hold_syncs(true);
+    append(&broker, 0).await;
+    until(|| broker.disk.waiting_syncs() == 1).await;
+    append(&broker, 0).await;
+    append(&broker, 1).await;
+    broker.disk.hold_syncs(false);
+    for checkpointed in ["t 0 2\n", "t 1 1\n"] {
+        until(|| checkpoint(&broker, "recovery-point-offset-checkpoint").contains(checkpointed))
+            .await;
+    }
+}
