@@ -16,12 +16,12 @@
 //! **Invariant:** a clean stop is believed once. [`LogDir::open`] removes the marker durably before
 //! anything is written, and [`LogDir::mark_clean`] puts it back after everything is synced.
 //!
-//! **Invariant:** `.boot-identity` names the present kernel only after recovery is complete and
-//! synced ([`LogDir::mark_recovered`]). A process that dies while it recovers from a power loss
+//! **Invariant:** `.boot-identity` names the present kernel only after recovery is complete
+//! ([`LogDir::mark_recovered`]). A process that dies while it recovers from a power loss
 //! leaves the old identity, so the next one recovers from the power loss again.
 
 use std::fmt;
-use std::io;
+use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -29,7 +29,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::checkpoint::{self, CheckpointError, Offsets};
-use crate::disk::{self, Disk, EntryKind, FileLock, PageCacheIdentity};
+use crate::disk::{self, Disk, EntryKind, FileLock, OpenMode, PageCacheIdentity};
 
 /// The name of the file that a process locks while it uses a log directory.
 pub const LOCK_FILE: &str = ".lock";
@@ -337,20 +337,21 @@ impl LogDir {
         partition_dirs(&*self.disk, &self.path)
     }
 
-    /// Every log is recovered and what recovery changed is synced: from now on the death of the
-    /// process alone is recognised as such.
+    /// Every log is recovered: from now on the death of the process alone is recognised as such.
     pub fn mark_recovered(&self) -> Result<(), LogDirError> {
         let path = self.path.join(BOOT_IDENTITY_FILE);
         let current = current_boot_identity(&*self.disk, &self.path)?;
-        disk::write_file_atomically(&*self.disk, &path, current.as_bytes())
-            .map_err(io_error("write", &path))
+        // Not synced: after a power loss the kernel has another identity, whatever is in the file.
+        overwrite(&*self.disk, &path, current.as_bytes()).map_err(io_error("write", &path))
     }
 
     /// Every log is synced and closed: the next open finds a clean stop.
     pub fn mark_clean(&self) -> Result<(), LogDirError> {
         let path = self.path.join(CLEAN_STOP_FILE);
-        // Kafka's version 0 of the file; a broker epoch comes with the cluster.
-        disk::write_file_atomically(&*self.disk, &path, br#"{"version":0,"brokerEpoch":-1}"#)
+        // Kafka's version 0 of the file; a broker epoch comes with the cluster. Only the name is
+        // synced: it alone is the sign.
+        overwrite(&*self.disk, &path, br#"{"version":0,"brokerEpoch":-1}"#)
+            .and_then(|()| self.disk.sync_dir(&self.path))
             .map_err(io_error("write", &path))
     }
 
@@ -466,6 +467,11 @@ fn previous_stop(disk: &dyn Disk, path: &Path) -> Result<PreviousStop, LogDirErr
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(PreviousStop::PageCacheLost),
         Err(source) => Err(io_error("read", &boot_path)(source)),
     }
+}
+
+fn overwrite(disk: &dyn Disk, path: &Path, content: &[u8]) -> io::Result<()> {
+    let file = disk.open(path, OpenMode::CreateEmpty)?;
+    file.write_all_at(&mut [IoSlice::new(content)], 0)
 }
 
 fn believe_clean_stop_once(disk: &dyn Disk, path: &Path) -> Result<(), LogDirError> {

@@ -161,8 +161,8 @@ impl Segment {
         })
     }
 
-    /// Gives indexes that were built anew their names, once they are durable: a crash before that
-    /// leaves a segment that visibly lacks them.
+    /// Gives indexes that were built anew their names, once their content is durable. A crash that
+    /// loses a name leaves a segment that visibly lacks an index, so names need no sync.
     pub(crate) fn install_indexes(&self, disk: &dyn Disk, dir: &Path) -> Result<(), IoError> {
         self.offset_index.file.sync()?;
         self.time_index.file.sync()?;
@@ -176,7 +176,7 @@ impl Segment {
                 .map_err(IoError::on("rename", &from))?;
             file.moved_to(&to);
         }
-        disk.sync_dir(dir).map_err(IoError::on("sync", dir))
+        Ok(())
     }
 
     /// The lowest offset that the segment may hold.

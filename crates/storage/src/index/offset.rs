@@ -92,9 +92,11 @@ impl OffsetIndex {
         let mut valid = 0;
         for entry in self.file.read_all()? {
             let entry = self.decode(entry);
-            let ascends = last.map_or(self.base_offset <= entry.last_offset, |last| {
-                last.last_offset < entry.last_offset && last.position < entry.position
+            // The first batch of a segment has no entry: zeros are what a crash left of one.
+            let (offset, position) = last.map_or((self.base_offset, 0), |last| {
+                (last.last_offset, last.position)
             });
+            let ascends = offset < entry.last_offset && position < entry.position;
             if !ascends || end_offset <= entry.last_offset || size <= entry.position {
                 break;
             }

@@ -13,6 +13,9 @@ use super::image::{Change, Image, NodeId};
 /// Disks write in units of this many bytes: a write is torn only at its multiples.
 pub const SECTOR_BYTES: u64 = 512;
 
+/// What a sync with nothing to do is said to be for.
+const NOTHING: &str = "nothing";
+
 #[derive(Debug, Clone)]
 pub(super) enum Event {
     Change(Change),
@@ -29,12 +32,12 @@ pub struct History {
 }
 
 impl History {
-    /// Every place the code syncs from, told apart by the kind of file and, for a directory, by
-    /// what had changed in it.
+    /// Every place the code syncs from, told apart by the kind of file and by what had changed.
+    /// Syncs with nothing to do are left out.
     pub fn sync_sites(&self) -> BTreeSet<String> {
         let site = |event: &Event| match event {
-            Event::Sync { site, .. } => Some(site.clone()),
-            Event::Change(_) | Event::FailedSync { .. } => None,
+            Event::Sync { site, .. } if !site.ends_with(NOTHING) => Some(site.clone()),
+            _ => None,
         };
         self.events.iter().filter_map(site).collect()
     }
@@ -61,7 +64,7 @@ impl History {
                         change,
                     });
                 }
-                Event::Sync { site, .. } if ignored_site == Some(site) => continue,
+                Event::Sync { site, .. } if ignored_site == Some(site) => {}
                 Event::Sync { node, .. } => point.sync(*node),
                 Event::FailedSync { node } => {
                     let of_node = |it: &&mut Unsynced| it.change.synced_by() == *node;
@@ -237,64 +240,46 @@ fn keep(image: &mut Image, change: &Change, kept: Kept) {
     }
 }
 
-/// Names the place of a sync of `node` by what it syncs: the kind of file, and for a directory the
-/// kinds of changes in it since its last sync.
+/// Names the place of a sync of `node` by what it syncs: the kind of file, and the last change that
+/// was not synced yet, which is what the code wants to be durable.
 pub(super) fn site(events: &[Event], node: NodeId, path: &Path) -> String {
-    let mut changes = BTreeSet::new();
-    for event in events.iter().rev() {
-        match event {
-            Event::Sync { node: synced, .. } if *synced == node => break,
-            Event::Change(change) if change.synced_by() == node => {
-                changes.extend(describe(change));
-            }
-            _ => {}
-        }
-    }
-    let changes: Vec<String> = changes.into_iter().collect();
-    format!("{}: {}", kind_of_path(path), changes.join(", "))
-}
-
-fn describe(change: &Change) -> Option<String> {
-    match change {
-        Change::Write { .. } => Some("write".to_owned()),
-        Change::SetLen { .. } => Some("set length".to_owned()),
-        Change::Create { name, .. } => {
-            // Followed by a rename that says the same.
-            name.strip_suffix(".tmp")
-                .is_none()
-                .then(|| format!("create {}", kind_of_name(name)))
-        }
-        Change::Rename { to, .. } => Some(format!("rename to {}", kind_of_name(to))),
-        Change::Remove { name, .. } => Some(format!("remove {}", kind_of_name(name))),
-    }
-}
-
-fn kind_of_path(path: &Path) -> String {
+    let unsynced = events.iter().rev().find_map(|event| match event {
+        Event::Sync { node: synced, .. } if *synced == node => Some(None),
+        Event::Change(change) if change.synced_by() == node => Some(Some(describe(change))),
+        _ => None,
+    });
     let name = path
         .file_name()
         .and_then(|name| name.to_str())
         .unwrap_or("/");
-    kind_of_name(name)
+    let change = unsynced.flatten().unwrap_or_else(|| NOTHING.to_owned());
+    format!("{}: {change}", kind(name))
 }
 
-/// The name without what differs from file to file of one kind: runs of ten and more hexadecimal
-/// digits, in UUIDs or alone.
-fn kind_of_name(name: &str) -> String {
-    let mut kind = String::new();
-    let mut run = String::new();
-    for letter in name.chars().chain(['\0']) {
-        if letter.is_ascii_hexdigit() {
-            run.push(letter);
-            continue;
-        }
-        if run.len() >= 10 {
-            kind.push('*');
-        } else {
-            kind.push_str(&run);
-        }
-        run.clear();
-        kind.push(letter);
+fn describe(change: &Change) -> String {
+    match change {
+        Change::Write { .. } => "write".to_owned(),
+        Change::SetLen { .. } => "set length".to_owned(),
+        Change::Create { name, .. } => format!("create {}", kind(name)),
+        Change::Rename { to, .. } => format!("rename to {}", kind(to)),
+        Change::Remove { name, .. } => format!("remove {}", kind(name)),
     }
-    kind.pop();
-    kind
+}
+
+/// A name without what differs between files of one kind: offsets, topics, partitions and UUIDs.
+fn kind(name: &str) -> String {
+    if let Some((topic, rest)) = name.rsplit_once('-')
+        && !topic.is_empty()
+    {
+        if rest.bytes().all(|byte| byte.is_ascii_digit()) {
+            return "TOPIC-N".to_owned();
+        }
+        if rest == "delete" || rest == "stray" {
+            return format!("TOPIC-N.*-{rest}");
+        }
+    }
+    match name.split_once('.') {
+        Some((offset, suffix)) if offset.len() == 20 => format!("*.{suffix}"),
+        _ => name.to_owned(),
+    }
 }
