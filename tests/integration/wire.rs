@@ -2,6 +2,7 @@
 //! exactly comes back.
 
 use std::{
+    collections::VecDeque,
     io::{self, Read, Write},
     net::{Ipv4Addr, TcpStream},
 };
@@ -14,6 +15,8 @@ use odradek_tests::{broker::Broker, wait};
 pub(crate) struct Wire {
     pub(crate) stream: TcpStream,
     correlation_id: i32,
+    /// Correlation ids of the requests that were not answered yet, in their order.
+    unanswered: VecDeque<i32>,
 }
 
 impl Wire {
@@ -34,6 +37,7 @@ impl Wire {
         Self {
             stream,
             correlation_id: 0,
+            unanswered: VecDeque::new(),
         }
     }
 
@@ -57,6 +61,7 @@ impl Wire {
             correlation_id: self.correlation_id,
             client_id: Some("wire".to_owned()),
         };
+        self.unanswered.push_back(self.correlation_id);
         let frame = frame::encode_request(&header, request).unwrap();
         self.stream.write_all(&frame.bytes)
     }
@@ -68,18 +73,25 @@ impl Wire {
 
     /// The same from a broker that may be killed meanwhile.
     pub(crate) fn try_receive<A: Message>(&mut self, version: i16) -> io::Result<A> {
-        Ok(Self::decode(&self.receive_frame()?, version))
+        let frame = self.receive_frame()?;
+        Ok(self.decode(&frame, version))
     }
 
     /// The next answer and its length on the wire, the length prefix included.
     pub(crate) fn receive_sized<A: Message>(&mut self, version: i16) -> (A, usize) {
         let frame = self.receive_frame().unwrap();
-        (Self::decode(&frame, version), frame.len() + 4)
+        (self.decode(&frame, version), frame.len() + 4)
     }
 
-    fn decode<A: Message>(frame: &Bytes, version: i16) -> A {
+    fn decode<A: Message>(&mut self, frame: &Bytes, version: i16) -> A {
         let mut decoder = Decoder::new(frame);
-        ResponseHeader::decode(&mut decoder, A::KEY, version).unwrap();
+        let header = ResponseHeader::decode(&mut decoder, A::KEY, version).unwrap();
+        if let Some(expected) = self.unanswered.pop_front() {
+            assert_eq!(
+                header.correlation_id, expected,
+                "answers come in the order of requests"
+            );
+        }
         let answer: A = Message::decode(&mut decoder, version).unwrap();
         decoder.expect_end().unwrap();
         answer

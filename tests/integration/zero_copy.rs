@@ -1,89 +1,20 @@
 //! Log data goes from the page cache to the socket without a detour through the broker's memory.
 
-use std::{
-    fs,
-    process::{Child, Command, Stdio},
-};
+use std::fs;
 
 use odradek_protocol::messages::fetch::FetchResponse;
-use odradek_tests::{broker::Broker, wait};
-use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
+use odradek_tests::broker::Broker;
 
 use crate::{
     client::{create_topic, producer, read, send_all, topic_id, values},
     fetch_raw::{self, asked, batches},
     produce_raw::{batch_of, produce},
+    trace::Trace,
     wire::Wire,
 };
 
 /// System calls that move a file's bytes into memory.
 const READS: &str = "read,readv,pread64,preadv,preadv2,mmap,splice,io_uring_enter";
-
-/// strace on all threads of a broker.
-struct Trace {
-    strace: Child,
-    directory: TempDir,
-}
-
-impl Trace {
-    /// `None`, with the reason printed, where nobody may be traced.
-    fn begin(broker: &Broker) -> Option<Self> {
-        let directory = TempDir::new().unwrap();
-        let spawned = Command::new("strace")
-            .args(["-f", "-y", "-e", &format!("trace=sendfile,{READS}")])
-            .args(["-p", &broker.pid().to_string()])
-            .arg("-o")
-            .arg(directory.path().join("trace"))
-            .stdin(Stdio::null())
-            .stderr(fs::File::create(directory.path().join("errors")).unwrap())
-            .spawn();
-        let Ok(mut strace) = spawned else {
-            println!("SKIPPED: strace is not installed");
-            return None;
-        };
-        let tasks = format!("/proc/{}/task", broker.pid());
-        let all_traced = || {
-            fs::read_dir(&tasks).unwrap().all(|task| {
-                let status = task
-                    .ok()
-                    .map(|task| fs::read_to_string(task.path().join("status")));
-                status.is_none_or(|status| {
-                    // A thread that has ended meanwhile need not be traced.
-                    status.map_or(true, |status| !status.contains("TracerPid:\t0\n"))
-                })
-            })
-        };
-        let attached = wait::until("strace is attached", || {
-            if strace.try_wait().unwrap().is_some() {
-                return Some(false);
-            }
-            all_traced().then_some(true)
-        });
-        if !attached {
-            let errors = fs::read_to_string(directory.path().join("errors")).unwrap();
-            println!("SKIPPED: strace may not attach: {errors}");
-            return None;
-        }
-        Some(Self { strace, directory })
-    }
-
-    /// Ends it and returns its lines.
-    fn end(mut self) -> Vec<String> {
-        kill_process(Pid::from_child(&self.strace), Signal::INT).unwrap();
-        self.strace.wait().unwrap();
-        let lines = fs::read_to_string(self.directory.path().join("trace")).unwrap();
-        lines.lines().map(str::to_owned).collect()
-    }
-}
-
-impl Drop for Trace {
-    fn drop(&mut self) {
-        // It has ended already unless the test failed.
-        let _ = self.strace.kill();
-        let _ = self.strace.wait();
-    }
-}
 
 /// Bytes that a call returned, as strace prints them after the last `=`.
 fn returned(line: &str) -> u64 {
@@ -107,7 +38,7 @@ async fn a_hot_consume_reads_no_log_data_into_memory() {
     let small = values("small", 500);
     create_topic(&broker, "small", 1, &[]).await;
     send_all(&client, "small", Some(0), &small).await;
-    let Some(trace) = Trace::begin(&broker) else {
+    let Some(trace) = Trace::begin(&broker, &format!("sendfile,{READS}")) else {
         return;
     };
     let mut consumed = 0;

@@ -144,8 +144,16 @@ impl Broker {
     /// # Panics
     /// When it does not end in time.
     pub fn stop(&mut self) -> ExitStatus {
-        self.signal(Signal::TERM);
-        wait::until("the broker ends after SIGTERM", || {
+        self.stop_by(Signal::TERM)
+    }
+
+    /// The same by another signal.
+    ///
+    /// # Panics
+    /// As [`stop`](Self::stop).
+    pub fn stop_by(&mut self, signal: Signal) -> ExitStatus {
+        self.signal(signal);
+        wait::until("the broker ends after the signal", || {
             self.child
                 .try_wait()
                 .expect("our own child can be waited for")
