@@ -6,7 +6,13 @@
 //!
 //! **Invariant:** a failed sync takes the log directory offline and is not repeated.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use crate::{
     error::{IoError, LogError},
@@ -81,15 +87,16 @@ fn sync_up_to(state: &LogState, end: i64, now_ms: i64) -> Result<(), LogError> {
         // Whatever lies before a segment that is synced for good, is too.
         .take_while(|segment| !segment.is_synced_for_good())
         .filter(|segment| has_new_batches || segment.is_sealed())
+        .filter(|segment| segment.size() != 0)
         .collect();
     // The oldest first, so that what is durable has no holes; and names before what they name.
     unsynced.reverse();
+    if !unsynced.is_empty() && state.dir_unsynced.swap(false, Ordering::AcqRel) {
+        sync_names(state, state.parent_dir(), &state.dir_unsynced)?;
+        state.names_unsynced.store(true, Ordering::Release);
+    }
     if state.names_unsynced.swap(false, Ordering::AcqRel) {
-        let synced = state.disk().sync_dir(state.dir());
-        synced.map_err(|source| {
-            state.names_unsynced.store(true, Ordering::Release);
-            state.poison(IoError::on("sync", state.dir())(source))
-        })?;
+        sync_names(state, state.dir(), &state.names_unsynced)?;
     }
     for segment in unsynced {
         segment.sync().map_err(|error| state.poison(error))?;
@@ -97,6 +104,14 @@ fn sync_up_to(state: &LogState, end: i64, now_ms: i64) -> Result<(), LogError> {
     state.advance_recovery_point(end);
     state.last_flush_ms.store(now_ms, Ordering::Relaxed);
     Ok(())
+}
+
+/// Makes the names in a directory durable, or sets `unsynced` again.
+fn sync_names(state: &LogState, dir: &Path, unsynced: &AtomicBool) -> Result<(), LogError> {
+    state.disk().sync_dir(dir).map_err(|source| {
+        unsynced.store(true, Ordering::Release);
+        state.poison(IoError::on("sync", dir)(source))
+    })
 }
 
 /// Saves the producers as of `offset`, and removes the previous such snapshot unless it belongs to

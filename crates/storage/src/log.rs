@@ -9,7 +9,7 @@
 //! visible, now or after a restart.
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, atomic::Ordering},
 };
 
@@ -236,7 +236,7 @@ impl Log {
             .disk()
             .rename(dir, &renamed)
             .map_err(IoError::on("rename", dir))?;
-        let parent = dir.parent().unwrap_or_else(|| Path::new("/"));
+        let parent = state.parent_dir();
         state
             .disk()
             .sync_dir(parent)

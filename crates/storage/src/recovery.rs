@@ -17,7 +17,7 @@
 
 mod files;
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
 use odradek_protocol::records::{BatchError, HEADER_LEN};
 
@@ -439,6 +439,7 @@ impl Opening<'_> {
         let OpenOptions {
             dir,
             recovery_point,
+            previous_stop,
             now_ms,
             ..
         } = self.options;
@@ -463,9 +464,11 @@ impl Opening<'_> {
             epochs: self.epochs,
             producers: replayed.producers,
             snapshot_offset: replayed.snapshot_offset,
+            // With nothing synced yet, the first flush syncs all names anyway.
+            names_unsynced: *recovery_point != 0
+                && (is_new || *previous_stop != PreviousStop::Clean),
         };
         let state = LogState::new(self.context.clone(), dir.clone(), opened, *now_ms);
-        state.names_unsynced.store(is_new, Ordering::Release);
         Ok((state, writer, self.recovery))
     }
 

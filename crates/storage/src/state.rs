@@ -54,8 +54,11 @@ pub(crate) struct LogState {
     roll_snapshots: Mutex<Vec<(i64, ProducerState)>>,
     /// Held over a flush, and by whoever takes away what a flush relies on.
     pub(crate) flushing: Mutex<FlushState>,
-    /// Files were created whose names are not durable yet.
+    /// Files were created or removed whose names are not durable yet.
     pub(crate) names_unsynced: AtomicBool,
+    /// The log's directory itself, and what it was created with, may not be durable yet. That
+    /// matters from the first record on.
+    pub(crate) dir_unsynced: AtomicBool,
 }
 
 /// What only flushes and those who exclude them look at.
@@ -77,6 +80,8 @@ pub(crate) struct Opened {
     pub(crate) epochs: LeaderEpochCache,
     pub(crate) producers: ProducerState,
     pub(crate) snapshot_offset: Option<i64>,
+    /// An earlier process may have left names that are not durable.
+    pub(crate) names_unsynced: bool,
 }
 
 impl LogState {
@@ -99,7 +104,8 @@ impl LogState {
                 closed: false,
                 snapshot_offset: opened.snapshot_offset,
             }),
-            names_unsynced: AtomicBool::new(false),
+            names_unsynced: AtomicBool::new(opened.names_unsynced),
+            dir_unsynced: AtomicBool::new(opened.recovery_point == 0),
         })
     }
 
@@ -109,6 +115,11 @@ impl LogState {
 
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// The directory that holds the log's own.
+    pub(crate) fn parent_dir(&self) -> &Path {
+        self.dir.parent().unwrap_or_else(|| Path::new("/"))
     }
 
     pub(crate) fn segments(&self) -> arc_swap::Guard<Arc<Segments>> {

@@ -29,7 +29,7 @@ pub(super) struct SegmentFiles {
 pub(super) fn find_segments(disk: &dyn Disk, dir: &Path) -> Result<Vec<SegmentFiles>, IoError> {
     let entries = match disk.list(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            create_dir(disk, dir)?;
+            disk.create_dir(dir).map_err(IoError::on("create", dir))?;
             return Ok(Vec::new());
         }
         entries => entries.map_err(IoError::on("list", dir))?,
@@ -87,12 +87,6 @@ fn measure(
         size,
         lacks_index,
     })
-}
-
-fn create_dir(disk: &dyn Disk, dir: &Path) -> Result<(), IoError> {
-    disk.create_dir(dir).map_err(IoError::on("create", dir))?;
-    let parent = dir.parent().unwrap_or_else(|| Path::new("/"));
-    disk.sync_dir(parent).map_err(IoError::on("sync", parent))
 }
 
 /// A file too many costs space, and nothing else: failing to remove it is no reason to stop.
