@@ -11,6 +11,14 @@ use super::{CloseConnection, api_versions};
 /// than the memory budget knows of. A fetch of fifty thousand partitions fits.
 const STRUCTURED_REQUEST_BYTES_MAX: usize = 2 * 1024 * 1024;
 
+/// The structures of one request may take no more than this. For a Produce, whose length is mostly
+/// records, which are not copied, that is far less than its length would allow.
+const STRUCTURE_BYTES_MAX: usize =
+    STRUCTURED_REQUEST_BYTES_MAX * Decoder::ELEMENT_BYTES_PER_FRAME_BYTE;
+
+/// Requests up to this length cost less than the connection that brings them.
+const SMALL_REQUEST_BYTES: usize = 4 * 1024;
+
 /// How long a request of the API with this number may be, in bytes.
 pub(crate) fn request_bytes_max(api_key: i16, configured_max: usize) -> usize {
     if api_key == ApiKey::Produce.number() {
@@ -72,15 +80,28 @@ impl Request {
         self.body.len()
     }
 
+    /// Memory that its structures may take while it is under way. A Produce is mostly records, which
+    /// are counted where they arrived, and a Fetch forgets its request before it waits.
+    pub(crate) fn structure_bytes(&self) -> usize {
+        if self.kind() == Kind::Other && SMALL_REQUEST_BYTES < self.bytes() {
+            self.bytes() * Decoder::ELEMENT_BYTES_PER_FRAME_BYTE
+        } else {
+            0
+        }
+    }
+
     /// Reads the body. Bytes behind its end are ignored, as Kafka does.
     pub(super) fn decode_body<R: Message>(&self) -> Result<R, CloseConnection> {
         let (key, version) = (self.header.api_key, self.header.api_version);
-        Message::decode(&mut Decoder::new(&self.body), version).map_err(|source| {
-            CloseConnection::Body {
-                key,
-                version,
-                source,
-            }
+        let decoder = Decoder::new(&self.body);
+        Message::decode(
+            &mut decoder.with_element_bytes_max(STRUCTURE_BYTES_MAX),
+            version,
+        )
+        .map_err(|source| CloseConnection::Body {
+            key,
+            version,
+            source,
         })
     }
 }

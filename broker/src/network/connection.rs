@@ -18,10 +18,11 @@ use tokio::{
 };
 
 use crate::{
-    api::{self, CloseConnection, Request, context::ConnectionInfo},
+    api::{self, Answer, CloseConnection, Request, context::ConnectionInfo},
     network::{
         Network,
         frame_reader::FrameReader,
+        memory_budget::Charge,
         pipeline::{Answered, Pipeline},
         response_writer::{ResponseWriter, WriteError},
     },
@@ -132,7 +133,11 @@ impl Connection {
         loop {
             let overdrawn = self.network.resources.budget.is_overdrawn();
             self.pipeline.start(overdrawn, |request| {
-                api::start(&self.network.services, &self.info, request)
+                let answer = api::start(&self.network.services, &self.info, request)?;
+                Ok(match request.structure_bytes() {
+                    0 => answer,
+                    bytes => charged(answer, self.network.resources.budget.charge(bytes)),
+                })
             })?;
             if !self.has_room() {
                 return Ok(());
@@ -222,4 +227,13 @@ impl Connection {
             _ => tracing::debug!(%peer, connection, "connection ended: {closed}"),
         }
     }
+}
+
+/// Keeps memory on the account until the answer is there.
+fn charged(answer: Answer, charge: Charge) -> Answer {
+    Box::pin(async move {
+        let response = answer.await;
+        drop(charge);
+        response
+    })
 }

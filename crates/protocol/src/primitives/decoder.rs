@@ -101,6 +101,14 @@ impl<'a> Decoder<'a> {
         }
     }
 
+    /// The same with a limit of its own: no more than `bytes_max` for array elements, if the frame
+    /// would allow more.
+    #[must_use]
+    pub fn with_element_bytes_max(mut self, bytes_max: usize) -> Self {
+        self.element_bytes_left = self.element_bytes_left.min(bytes_max);
+        self
+    }
+
     /// How many bytes have been read so far.
     pub fn position(&self) -> usize {
         self.position
