@@ -279,13 +279,17 @@ fn spawn(directory: &Path, port: u16, admin: u16, arguments: &[String]) -> Child
         .expect("the broker's binary can be started")
 }
 
-/// The broker's binary, built with the same profile as this test.
+/// The broker's binary: the one that `ODRADEK_BROKER` names, or else built with the same profile as
+/// this test.
 ///
 /// Cargo builds the binaries of a package only for that package's own tests, so it is asked here;
 /// when nothing has changed that costs a fraction of a second.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
+        if let Some(path) = env::var_os("ODRADEK_BROKER") {
+            return PathBuf::from(path);
+        }
         let test = env::current_exe().expect("a running program knows its file");
         let profile_dir = test
             .ancestors()

@@ -305,8 +305,12 @@ impl Opening<'_> {
         let damage = loop {
             match walk.next_batch() {
                 Ok(None) => break None,
-                Ok(Some(batch)) if batch.header.base_offset < next_offset => {
-                    // A batch from before a truncation that was never overwritten.
+                Ok(Some(batch))
+                    if batch.header.base_offset < next_offset
+                        || !segment.can_hold(&batch.header) =>
+                {
+                    // A batch from before a truncation that was never overwritten, or a damaged
+                    // header: the checksum does not cover the base offset.
                     let base_offset = batch.header.base_offset;
                     break Some(BatchError::InvalidBaseOffset { base_offset });
                 }
@@ -358,7 +362,9 @@ impl Opening<'_> {
         let mut writer = SegmentWriter::new(Arc::clone(&segment), self.options.now_ms, None)?;
         let mut walk = BatchWalk::headers(segment.log(), 0, segment.size())?;
         // Where the headers end too early, the scan will find out what that means.
-        while let Ok(Some(batch)) = walk.next_batch() {
+        while let Ok(Some(batch)) = walk.next_batch()
+            && segment.can_hold(&batch.header)
+        {
             writer.reindex(&batch, &self.options.config);
         }
         writer.complete_files()?;

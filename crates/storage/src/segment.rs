@@ -17,6 +17,7 @@ use std::{
     },
 };
 
+use odradek_protocol::records::BatchHeader;
 use parking_lot::Mutex;
 
 use crate::{
@@ -182,6 +183,12 @@ impl Segment {
     /// The lowest offset that the segment may hold.
     pub(crate) fn base_offset(&self) -> i64 {
         self.base_offset
+    }
+
+    /// Whether the offsets of a batch can be in this segment, so far as the indexes can count.
+    pub(crate) fn can_hold(&self, batch: &BatchHeader) -> bool {
+        let offsets = batch.last_offset() - self.base_offset;
+        self.base_offset <= batch.base_offset && offsets <= i64::from(i32::MAX)
     }
 
     /// An offset as indexes and positions count it: relative to the base offset.

@@ -290,7 +290,8 @@ impl SegmentWriter {
         self.bytes_since_index_write = 0;
         // Times first: an offset entry in the file then says that its time entry is there too.
         self.time_entries.write_to(&self.segment.time_index.file)?;
-        self.offset_entries.write_to(&self.segment.offset_index.file)
+        self.offset_entries
+            .write_to(&self.segment.offset_index.file)
     }
 
     /// Completes the files: all index entries, and no preallocated space. More may be written.

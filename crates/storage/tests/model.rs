@@ -27,8 +27,8 @@ use odradek_storage::{
     timestamps::TimestampQuery,
 };
 
-const SEEDS: std::ops::Range<u64> = 0..12;
-const OPERATIONS: usize = 300;
+const SEEDS: std::ops::Range<u64> = 0..8;
+const OPERATIONS: usize = 250;
 const START_MS: i64 = 1_700_000_000_000;
 
 #[test]
