@@ -80,8 +80,8 @@ impl Request {
         self.body.len()
     }
 
-    /// Memory that its structures may take while it is under way. A Produce is mostly records, which
-    /// are counted where they arrived, and a Fetch forgets its request before it waits.
+    /// Memory that its structures may take while it is under way. A Produce is mostly records,
+    /// which are counted where they arrived, and a Fetch forgets its request before it waits.
     pub(crate) fn structure_bytes(&self) -> usize {
         if self.kind() == Kind::Other && SMALL_REQUEST_BYTES < self.bytes() {
             self.bytes() * Decoder::ELEMENT_BYTES_PER_FRAME_BYTE

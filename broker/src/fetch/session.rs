@@ -21,8 +21,8 @@ use super::{interest::Interest, subscription::Subscription};
 /// Kafka's `min.incremental.fetch.session.eviction.ms`.
 const EVICTION_IDLE_MS_MIN: i64 = 120_000;
 
-/// The most partitions that all sessions together follow: about 60 MB. A session that would exceed it
-/// is ended; its client then names everything in each request, and is served all the same.
+/// The most partitions that all sessions together follow: about 60 MB. A session that would exceed
+/// it is ended; its client then names everything in each request, and is served all the same.
 const PARTITIONS_MAX: usize = 100_000;
 
 /// In a request: "no session", or with an id "end this session and answer in full".
