@@ -517,7 +517,7 @@ fn a_deleted_log_frees_its_name_at_once_and_its_space_later() {
         .root
         .path()
         .join(format!("topic-0.{}-delete", uuid.simple()));
-    assert_eq!(pending.paths, [renamed.clone()]);
+    assert_eq!(pending.paths, std::slice::from_ref(&renamed));
     // Reads under way go on, flushes do not.
     assert_filled(&view, 0, 30);
     flusher.flush(NOW_MS).unwrap();

@@ -81,7 +81,7 @@ fn write(log: &mut Log) {
         now_ms: 0,
     };
     for group in 0..GROUPS {
-        let requests: Vec<_> = (0..1 + group % 4)
+        let requests: Vec<_> = (0..=group % 4)
             .map(|n| {
                 let value = vec![b'v'; (group * 37 + n * 911) % 2_500];
                 let records = BatchBuilder::new()
