@@ -149,8 +149,7 @@ async fn a_failed_flush_takes_the_directory_offline_and_commits_nothing() {
     let mut broker = TestBroker::new().await;
     broker.create("t", 1, &[("flush.messages", "1")]).await;
     let partition = broker.partition("t", 0);
-    // The write of the batch succeeds, its flush does not.
-    broker.disk.memory.fail(1, io::ErrorKind::Other);
+    broker.disk.fail_syncs();
     for _ in 0..2 {
         let refused = enqueue(&partition, records(&["lost"])).await.unwrap();
         assert!(

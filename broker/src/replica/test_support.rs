@@ -276,6 +276,8 @@ struct Probe {
     waiting: AtomicUsize,
     /// Writes to segments panic while this is set.
     panicking: AtomicBool,
+    /// Syncs of segments fail while this is set.
+    failing: AtomicBool,
 }
 
 impl ProbedDisk {
@@ -292,6 +294,11 @@ impl ProbedDisk {
     /// Makes writes to segments panic, as a bug in the log engine would.
     pub(crate) fn panic_on_write(&self, panicking: bool) {
         self.probe.panicking.store(panicking, Ordering::SeqCst);
+    }
+
+    /// Makes syncs of segments fail.
+    pub(crate) fn fail_syncs(&self) {
+        self.probe.failing.store(true, Ordering::SeqCst);
     }
 
     /// Makes syncs of segments wait, or lets them go on.
@@ -336,6 +343,9 @@ impl DiskFile for ProbedFile {
             }
             self.probe.waiting.fetch_sub(1, Ordering::SeqCst);
             self.probe.segment_syncs.fetch_add(1, Ordering::SeqCst);
+            if self.probe.failing.load(Ordering::SeqCst) {
+                return Err(io::ErrorKind::Other.into());
+            }
         }
         self.file.sync_data()
     }
