@@ -144,8 +144,8 @@ impl Log {
 
     /// Remembers that this replica leads from here on in `epoch`.
     ///
-    /// In memory: the first batch of the epoch makes it durable. As long as there is none nothing is
-    /// lost with it, for whoever leads says it again after a restart.
+    /// In memory: the first batch of the epoch makes it durable. As long as there is none nothing
+    /// is lost with it, for whoever leads says it again after a restart.
     pub fn start_leader_epoch(&mut self, epoch: i32) -> Result<(), LogError> {
         self.check_writable()?;
         let end = self.state.log_end_offset();
