@@ -134,8 +134,9 @@ fn a_flood_of_tagged_fields_costs_no_more_than_its_bytes() {
         body.push(0);
     }
     let mut wire = Wire::connect(&broker);
-    wire.stream.write_all(&framed(&body)).unwrap();
-    // Either is right: skipped fields and an answer, or a request too large for its kind.
+    // Either is right: skipped fields and an answer, or a connection closed in the middle because
+    // no request of this kind is so large.
+    let _ = wire.stream.write_all(&framed(&body));
     let _ = wire.receive_frame();
     assert!(broker.resident_bytes() < before + (32 << 20));
     assert_serves(&broker);
@@ -251,7 +252,8 @@ async fn decompression_bombs_are_refused_in_bounded_memory() {
     )
     .unwrap();
     let before = broker.resident_bytes();
-    let zeros = vec![0_u8; 512 << 20];
+    // A little more than what the broker is willing to look at.
+    let zeros = vec![0_u8; 260 << 20];
     for codec in [
         Compression::Gzip,
         Compression::Snappy,
