@@ -200,7 +200,6 @@ impl Log {
             return Ok(false);
         }
         self.state.set_log_start_offset(offset);
-        self.change_epochs(|epochs| epochs.truncate_from_start(offset))?;
         Ok(true)
     }
 

@@ -396,10 +396,6 @@ impl Opening<'_> {
             self.recovery.bytes_truncated += u64::from(segment.size());
             remove_files(self.disk(), segment)?;
         }
-        let dir = &self.options.dir;
-        self.disk()
-            .sync_dir(dir)
-            .map_err(IoError::on("sync", dir))?;
         Ok(())
     }
 
@@ -454,7 +450,7 @@ impl Opening<'_> {
             relative_offset: active.relative(end_offset),
             position: active.size(),
         });
-        self.trim_epochs(log_start_offset, end_offset);
+        self.trim_epochs(segments.first().base_offset(), end_offset)?;
         let replayed = replay_producers(self.context, dir, &segments, end_offset)?;
         self.recovery.bytes_replayed = replayed.bytes;
         if self.recovery.bytes_truncated != 0 {
@@ -480,10 +476,8 @@ impl Opening<'_> {
 
     /// Epochs of records that are not in the log any more go. Memory is right even if the file
     /// cannot be written now; the next change writes it.
-    fn trim_epochs(&mut self, log_start_offset: i64, end_offset: i64) {
-        let cut = self.epochs.truncate_from_end(end_offset);
-        let moved = self.epochs.truncate_from_start(log_start_offset);
-        if (cut || moved)
+    fn trim_epochs(&mut self, first_offset: i64, end_offset: i64) -> Result<(), IoError> {
+        if self.epochs.truncate_from_end(end_offset)
             && let Err(error) = self.epochs.save(self.disk(), &self.options.dir)
         {
             tracing::warn!(
@@ -491,6 +485,14 @@ impl Opening<'_> {
                 "cannot save leader epochs"
             );
         }
+        if self.epochs.truncate_from_start(first_offset) {
+            // Deleted segments must not come back when their epochs are forgotten.
+            let dir = &self.options.dir;
+            self.disk()
+                .sync_dir(dir)
+                .map_err(IoError::on("sync", dir))?;
+        }
+        Ok(())
     }
 }
 

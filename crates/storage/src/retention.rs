@@ -69,7 +69,8 @@ impl Log {
         }
         let segments = Arc::clone(&*self.state.segments());
         let kept = segments.without_first(count);
-        self.advance_log_start(kept.first().base_offset())?;
+        let first_offset = kept.first().base_offset();
+        self.advance_log_start(first_offset)?;
         self.state.replace_segments(kept);
         let mut pending = PendingDeletion {
             due_ms: self.due_ms(now_ms),
@@ -80,12 +81,21 @@ impl Log {
         let _flushing = self.state.flushing.lock();
         for segment in segments.iter().take(count) {
             pending.bytes += u64::from(segment.size());
-            pending
-                .paths
-                .extend(segment.mark_deleted(self.state.disk())?);
+            let log_and_indexes = segment.mark_deleted(self.state.disk())?;
+            pending.paths.extend(log_and_indexes);
             pending.paths.extend(self.mark_snapshot_deleted(segment)?);
+            // One after the other: an older segment that came back alone would leave a hole, and
+            // recovery takes everything behind a hole for a torn tail.
+            self.sync_names()?;
         }
+        self.change_epochs(|epochs| epochs.truncate_from_start(first_offset))?;
         Ok(Some(pending))
+    }
+
+    fn sync_names(&self) -> Result<(), LogError> {
+        let (state, dir) = (&self.state, self.state.dir());
+        let synced = state.disk().sync_dir(dir).map_err(IoError::on("sync", dir));
+        synced.map_err(|error| state.poison(error))
     }
 
     /// How many of the oldest segments have expired.
