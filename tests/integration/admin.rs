@@ -5,7 +5,10 @@ use std::{
     net::{Ipv4Addr, TcpStream},
 };
 
-use odradek_tests::{broker::Broker, http};
+use odradek_tests::{
+    broker::{Broker, Setup},
+    http,
+};
 use serde_json::Value;
 
 use crate::{
@@ -105,7 +108,7 @@ async fn requests_leave_no_lines_at_info() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn log_lines_are_json_objects_where_that_was_asked_for() {
-    let mut broker = Broker::start_flagged(&["--log-format", "json"]);
+    let mut broker = Setup::default().flags(&["--log-format", "json"]).start();
     create_topic(&broker, "machine", 1, &[]).await;
     // Something to complain about.
     let mut wire = Wire::connect(&broker);

@@ -478,3 +478,18 @@ async fn an_unacknowledged_produce_that_fails_closes_its_connection() {
     assert!(wire.is_closed());
     assert_serves(&broker);
 }
+
+#[test]
+fn a_flood_of_nonsense_leaves_few_lines_in_the_log() {
+    let broker = Broker::start();
+    let before = broker.printed().lines().count();
+    for _ in 0..300 {
+        let mut wire = Wire::connect(&broker);
+        wire.stream.write_all(&framed(&header(999, 0))).unwrap();
+        assert!(wire.is_closed());
+    }
+    let printed = broker.printed();
+    let lines = printed.lines().count() - before;
+    assert!((1..10).contains(&lines), "{printed}");
+    assert!(printed.contains("999"), "{printed}");
+}

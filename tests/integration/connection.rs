@@ -2,7 +2,6 @@
 
 use std::{
     net::{Ipv4Addr, Shutdown, TcpStream},
-    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -16,10 +15,9 @@ use odradek_protocol::{
     },
 };
 use odradek_tests::{
-    broker::{self, Broker},
-    http, port, wait,
+    broker::{Broker, Setup},
+    port,
 };
-use tempfile::TempDir;
 
 use crate::{
     client::{create_topic, topic_id, watermarks},
@@ -61,7 +59,6 @@ async fn answers_leave_in_the_order_of_their_requests_however_long_one_takes() {
     assert!(Duration::from_millis(700) <= began.elapsed());
 }
 
-/// A consumer asks for records and, on the same connection, produces them: nothing may deadlock.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_client_asked_before_it_closed_its_side_is_done_and_answered() {
     let broker = Broker::start();
@@ -117,40 +114,36 @@ fn clients_are_told_the_address_of_the_listener_they_came_in_by() {
 /// Shells give 1024 descriptors where 20 000 are allowed.
 #[test]
 fn the_limit_on_descriptors_is_raised_as_far_as_it_may_be() {
-    let directory = TempDir::new().unwrap();
-    let (port, admin_port) = (port::unused(), port::unused());
-    let mut child = Command::new("sh")
-        .args(["-c", "ulimit -Sn 256 && exec \"$0\" \"$@\""])
-        .arg(broker::binary())
-        .args([
-            "--override",
-            &format!("log.dirs={}", directory.path().join("data").display()),
-        ])
-        .args([
-            "--override",
-            &format!("listeners=PLAINTEXT://127.0.0.1:{port}"),
-        ])
-        .args([
-            "--override",
-            &format!("admin.listener=127.0.0.1:{admin_port}"),
-        ])
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    wait::until("the broker is ready", || {
-        matches!(http::get(admin_port, "/readyz"), Ok((200, _))).then_some(())
-    });
-    let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
-    child.kill().unwrap();
-    child.wait().unwrap();
+    let broker = Setup::default().descriptors(256, 3000).start();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", broker.pid())).unwrap();
     let line = limits
         .lines()
         .find(|line| line.starts_with("Max open files"))
         .unwrap();
     let fields: Vec<_> = line["Max open files".len()..].split_whitespace().collect();
-    assert_eq!(fields[0], fields[1], "{line}");
-    assert_ne!(fields[0], "256");
+    assert_eq!(fields[..2], ["3000", "3000"]);
+}
+
+/// Every partition has three files, and there are descriptors for a few only.
+#[tokio::test(flavor = "multi_thread")]
+async fn more_files_than_descriptors_are_no_reason_to_stop() {
+    const PARTITIONS: i32 = 200;
+    let mut broker = Setup::default().descriptors(256, 256).start();
+    create_topic(&broker, "many", PARTITIONS, &[]).await;
+    for round in 0..2 {
+        let mut wire = Wire::connect(&broker);
+        let id = topic_id(&mut wire, "many");
+        for partition in 0..PARTITIONS {
+            let offset = produce_raw::produce(&mut wire, id, partition, batch_of(1, 10));
+            assert_eq!(offset.unwrap(), round);
+        }
+        for partition in (0..PARTITIONS).rev() {
+            let found = batches(&fetch_raw::fetch(&mut wire, id, partition, 0));
+            assert_eq!(found.len() as i64, round + 1);
+        }
+        broker.kill();
+        broker.start_again();
+    }
 }
 
 /// A producer's timestamps are believed within limits.

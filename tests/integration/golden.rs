@@ -14,7 +14,7 @@ use odradek_protocol::{
     messages::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse},
     records::{BatchBuilder, BatchRecords, Compression},
 };
-use odradek_tests::broker::Broker;
+use odradek_tests::broker::{Broker, Setup};
 
 use crate::{
     admin::status,
@@ -199,7 +199,7 @@ async fn the_directory_of_an_older_broker_opens_with_all_that_was_in_it() {
     }
     // As it was left; and as if the power had failed right after, so that nothing is believed.
     for clean in [true, false] {
-        let mut broker = Broker::start_on(&[], |data| {
+        let mut broker = Setup::default().start_on(|data| {
             restore(data);
             if !clean {
                 fs::remove_file(data.join(".kafka_cleanshutdown")).unwrap();

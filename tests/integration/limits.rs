@@ -13,13 +13,15 @@ use odradek_protocol::{
         api_versions::{ApiVersionsRequest, ApiVersionsResponse},
         fetch::{FetchRequest, FetchResponse},
     },
+    records::BatchBuilder,
 };
-use odradek_tests::{broker::Broker, wait};
+use odradek_tests::{broker::Broker, http, wait};
 
 use crate::{
+    admin::status,
     client::{create_topic, producer, read, send_all, topic_id, values, watermarks},
     fetch_raw::{self, asked},
-    produce_raw::{batch_of, produce},
+    produce_raw::{batch_of, now_ms, produce},
     wire::Wire,
 };
 
@@ -263,4 +265,132 @@ async fn more_produce_requests_than_memory_wait_their_turn() {
         .map(|partition| watermarks(&broker, "crowd", partition).1)
         .sum();
     assert_eq!(records, 101);
+}
+
+/// A request may be larger than all the memory that requests share: it then passes alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_larger_than_the_whole_budget_passes_and_leaves_nothing_behind() {
+    let broker = Broker::start_with(&[("queued.max.request.bytes", "4194304")]);
+    create_topic(&broker, "huge", 2, &[("max.message.bytes", "60000000")]).await;
+    let mut wire = Wire::connect(&broker);
+    let id = topic_id(&mut wire, "huge");
+    let (huge, small) = (batch_of(1, 40_000_000), batch_of(1, 100));
+    for _ in 0..2 {
+        thread::scope(|scope| {
+            for partition in 0..2 {
+                let (broker, huge, small) = (&broker, huge.clone(), small.clone());
+                scope.spawn(move || {
+                    let mut wire = Wire::connect(broker);
+                    for _ in 0..20 {
+                        produce(&mut wire, id, partition, small.clone()).unwrap();
+                    }
+                    produce(&mut wire, id, partition, huge).unwrap();
+                });
+            }
+        });
+    }
+    for partition in 0..2 {
+        assert_eq!(watermarks(&broker, "huge", partition), (0, 42));
+    }
+    let held = wait::until("the memory is given back", || {
+        let held = broker.resident_bytes();
+        (held < 64 << 20).then_some(held)
+    });
+    println!("after four requests of 40 MB: {} KiB resident", held / 1024);
+}
+
+/// Whoever does not take answers cannot keep the broker from ending in order.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_waits_for_nobody_for_long_and_says_meanwhile_that_it_is_not_ready() {
+    let mut broker = Broker::start();
+    large_topic(&broker, "last").await;
+    let mut polling = Wire::connect(&broker);
+    let request = large_fetch(&mut polling, "last");
+    let deaf: Vec<_> = (0..20)
+        .map(|_| {
+            let mut wire = Wire::connect(&broker);
+            wire.send(fetch_raw::VERSION, &request);
+            wire.stream.peek(&mut [0; 1]).unwrap();
+            wire
+        })
+        .collect();
+    let mut poll = fetch_raw::request(request.topics[0].topic_id, vec![asked(0, 60)]);
+    poll.max_wait_ms = 60_000;
+    polling.send(fetch_raw::VERSION, &poll);
+    let began = Instant::now();
+    broker.signal(rustix::process::Signal::TERM);
+    // Alive, and not ready any more; then gone.
+    let admin = |path| http::get(broker.admin_port(), path).map(|(status, _)| status);
+    wait::until("it is not ready any more", || {
+        (!matches!(admin("/readyz"), Ok(200))).then_some(())
+    });
+    if let Ok(alive) = admin("/livez") {
+        assert_eq!(alive, 200);
+    }
+    assert!(broker.wait_for_end().success());
+    let took = began.elapsed();
+    println!("stopped {took:?} after SIGTERM, with 20 clients who do not take their answers");
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    drop(deaf);
+    broker.start_again();
+    assert_eq!(status(&broker)["recovery"]["previous_stop"], "clean");
+}
+
+/// Each producer id costs the partition some memory, and anybody can have as many as they like.
+#[tokio::test(flavor = "multi_thread")]
+async fn producers_without_number_do_not_make_the_broker_grow() {
+    const PRODUCERS: i64 = 16_000;
+    let mut broker = Broker::start();
+    create_topic(&broker, "producers", 1, &[]).await;
+    let mut wire = Wire::connect(&broker);
+    let id = topic_id(&mut wire, "producers");
+    let mut grown = Vec::new();
+    let mut before = broker.resident_bytes();
+    for half in [0..PRODUCERS / 2, PRODUCERS / 2..PRODUCERS] {
+        for producer_id in half {
+            let batch =
+                BatchBuilder::new()
+                    .producer(producer_id, 0, 0)
+                    .record(now_ms(), None, None);
+            produce(&mut wire, id, 0, batch.build().to_bytes()).unwrap();
+        }
+        let now = broker.resident_bytes();
+        grown.push(now.saturating_sub(before));
+        before = now;
+    }
+    println!(
+        "grown by {grown:?} bytes with each {} producers",
+        PRODUCERS / 2
+    );
+    assert!(grown[1] < 2 << 20, "{grown:?}");
+    broker.kill();
+    broker.start_again();
+    // The newest are known: a retry is a retry.
+    let again = BatchBuilder::new()
+        .producer(PRODUCERS - 1, 0, 0)
+        .record(now_ms(), None, None);
+    let offset = produce(&mut Wire::connect(&broker), id, 0, again.build().to_bytes()).unwrap();
+    assert_eq!(offset, PRODUCERS - 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_room_for_another_session_a_client_does_without() {
+    let broker = Broker::start_with(&[("max.incremental.fetch.session.cache.slots", "2")]);
+    create_topic(&broker, "sessions", 1, &[]).await;
+    let mut wire = Wire::connect(&broker);
+    let id = topic_id(&mut wire, "sessions");
+    produce(&mut wire, id, 0, batch_of(1, 10)).unwrap();
+    let mut session = || {
+        let mut first = fetch_raw::request(id, vec![asked(0, 0)]);
+        first.session_epoch = 0;
+        let response: FetchResponse = wire.call(fetch_raw::VERSION, &first);
+        assert_eq!(
+            fetch_raw::batches(fetch_raw::only_partition(&response)).len(),
+            1
+        );
+        response.session_id
+    };
+    let (first, second) = (session(), session());
+    assert!(0 < first && 0 < second && first != second);
+    assert_eq!(session(), 0);
 }

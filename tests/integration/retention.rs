@@ -207,6 +207,46 @@ async fn a_reader_of_a_deleted_segment_is_told_during_its_long_poll() {
     assert_eq!(partition.error_code, ErrorCode::OffsetOutOfRange);
 }
 
+/// What was promised to a reader is delivered, even if retention takes it off the disk meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_under_way_survives_the_deletion_of_its_segments() {
+    let broker = Broker::start_with(EAGER);
+    let entries = [
+        ("retention.bytes", "1048576"),
+        ("segment.bytes", "52428800"),
+    ];
+    create_topic(&broker, "under-way", 1, &entries).await;
+    let mut wire = Wire::connect(&broker);
+    let id = topic_id(&mut wire, "under-way");
+    let batch = batch_of(1, 1_000_000);
+    for _ in 0..45 {
+        produce(&mut wire, id, 0, batch.clone()).unwrap();
+    }
+    let mut slow = Wire::connect(&broker);
+    let mut request = fetch_raw::request(id, vec![asked(0, 0)]);
+    request.max_bytes = 50_000_000;
+    request.topics[0].partitions[0].partition_max_bytes = 50_000_000;
+    slow.send(fetch_raw::VERSION, &request);
+    slow.stream.peek(&mut [0; 1]).unwrap();
+    // So much more that the first segment has to go.
+    for _ in 0..15 {
+        produce(&mut wire, id, 0, batch.clone()).unwrap();
+    }
+    let first = broker
+        .log_dir()
+        .join("under-way-0")
+        .join(format!("{:020}.log", 0));
+    wait::until("the first segment's file is gone", || {
+        (!first.exists()).then_some(())
+    });
+    let response: FetchResponse = slow.receive(fetch_raw::VERSION);
+    let found = batches(fetch_raw::only_partition(&response));
+    assert_eq!(found.len(), 45);
+    for batch in found {
+        batch.verify_crc().unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn segments_roll_by_size_and_by_the_time_of_their_records() {
     let broker = Broker::start();

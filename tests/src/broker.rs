@@ -22,9 +22,105 @@ pub struct Broker {
     directory: TempDir,
     port: u16,
     admin_port: u16,
-    /// Besides those that name the ports and the directory.
-    arguments: Vec<String>,
+    setup: Setup,
     start_to_ready: Duration,
+}
+
+/// How a broker is started, besides its ports and its directory.
+#[derive(Debug, Clone, Default)]
+pub struct Setup {
+    arguments: Vec<String>,
+    /// Soft and hard limit.
+    descriptors: Option<(u64, u64)>,
+}
+
+impl Setup {
+    /// Sets a configuration key; the last value counts.
+    #[must_use]
+    pub fn set(mut self, key: &str, value: &str) -> Self {
+        self.arguments.extend(overriding(key, value));
+        self
+    }
+
+    /// Adds flags of the command line.
+    #[must_use]
+    pub fn flags(mut self, flags: &[&str]) -> Self {
+        self.arguments
+            .extend(flags.iter().map(|&flag| flag.to_owned()));
+        self
+    }
+
+    /// Limits its file descriptors.
+    #[must_use]
+    pub fn descriptors(mut self, soft: u64, hard: u64) -> Self {
+        self.descriptors = Some((soft, hard));
+        self
+    }
+
+    /// Starts a broker on an empty directory and waits until it is ready.
+    ///
+    /// # Panics
+    /// When it does not become ready; the message holds what it printed.
+    pub fn start(self) -> Broker {
+        self.start_on(|_| {})
+    }
+
+    /// The same on a directory that `prepare` fills: it is given the path that will be `log.dirs`,
+    /// where nothing is yet.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    pub fn start_on(self, prepare: impl FnOnce(&Path)) -> Broker {
+        let directory = TempDir::new().expect("a temporary directory can be made");
+        prepare(&directory.path().join("data"));
+        let (port, admin_port) = (port::unused(), port::unused());
+        let began = Instant::now();
+        let child = self.spawn(directory.path(), port, admin_port);
+        let mut broker = Broker {
+            child,
+            directory,
+            port,
+            admin_port,
+            setup: self,
+            start_to_ready: Duration::ZERO,
+        };
+        broker.wait_until_ready(began);
+        broker
+    }
+
+    fn spawn(&self, directory: &Path, port: u16, admin: u16) -> Child {
+        let printed = File::options()
+            .create(true)
+            .append(true)
+            .open(directory.join("printed"))
+            .expect("the temporary directory is writable");
+        let mut command = match self.descriptors {
+            None => Command::new(binary()),
+            Some((soft, hard)) => {
+                let mut shell = Command::new("sh");
+                let limited =
+                    format!("ulimit -Sn {soft} && ulimit -Hn {hard} && exec \"$0\" \"$@\"");
+                shell.arg("-c").arg(limited).arg(binary());
+                shell
+            }
+        };
+        command
+            .args(overriding(
+                "listeners",
+                &format!("PLAINTEXT://127.0.0.1:{port}"),
+            ))
+            .args(overriding("admin.listener", &format!("127.0.0.1:{admin}")))
+            .args(overriding(
+                "log.dirs",
+                &directory.join("data").to_string_lossy(),
+            ))
+            .args(&self.arguments)
+            .stdin(Stdio::null())
+            .stdout(printed.try_clone().expect("a file handle can be copied"))
+            .stderr(printed)
+            .spawn()
+            .expect("the broker's binary can be started")
+    }
 }
 
 impl Broker {
@@ -33,7 +129,7 @@ impl Broker {
     /// # Panics
     /// When it does not become ready; the message holds what it printed.
     pub fn start() -> Self {
-        Self::start_with(&[])
+        Setup::default().start()
     }
 
     /// The same with configuration keys set.
@@ -41,46 +137,11 @@ impl Broker {
     /// # Panics
     /// As [`start`](Self::start).
     pub fn start_with(overrides: &[(&str, &str)]) -> Self {
-        Self::start_on(overrides, |_| {})
-    }
-
-    /// The same on a directory that `prepare` fills: it is given the path that will be `log.dirs`,
-    /// where nothing is yet.
-    ///
-    /// # Panics
-    /// As [`start`](Self::start).
-    pub fn start_on(overrides: &[(&str, &str)], prepare: impl FnOnce(&Path)) -> Self {
-        let arguments = overrides
+        let setup = Setup::default();
+        overrides
             .iter()
-            .flat_map(|&(key, value)| overriding(key, value));
-        Self::start_in(arguments.collect(), prepare)
-    }
-
-    /// The same with flags of the command line.
-    ///
-    /// # Panics
-    /// As [`start`](Self::start).
-    pub fn start_flagged(flags: &[&str]) -> Self {
-        Self::start_in(flags.iter().map(|&flag| flag.to_owned()).collect(), |_| {})
-    }
-
-    fn start_in(arguments: Vec<String>, prepare: impl FnOnce(&Path)) -> Self {
-        let directory = TempDir::new().expect("a temporary directory can be made");
-        prepare(&directory.path().join("data"));
-        let (port, admin_port) = (port::unused(), port::unused());
-        let began = Instant::now();
-        let child = spawn(directory.path(), port, admin_port, &arguments);
-        let start_to_ready = Duration::ZERO;
-        let mut broker = Self {
-            child,
-            directory,
-            port,
-            admin_port,
-            arguments,
-            start_to_ready,
-        };
-        broker.wait_until_ready(began);
-        broker
+            .fold(setup, |setup, &(key, value)| setup.set(key, value))
+            .start()
     }
 
     /// `127.0.0.1:PORT`, for `bootstrap.servers`.
@@ -153,7 +214,15 @@ impl Broker {
     /// As [`stop`](Self::stop).
     pub fn stop_by(&mut self, signal: Signal) -> ExitStatus {
         self.signal(signal);
-        wait::until("the broker ends after the signal", || {
+        self.wait_for_end()
+    }
+
+    /// Waits until the process is gone, and returns how it ended.
+    ///
+    /// # Panics
+    /// When it does not end in time.
+    pub fn wait_for_end(&mut self) -> ExitStatus {
+        wait::until("the broker ends", || {
             self.child
                 .try_wait()
                 .expect("our own child can be waited for")
@@ -170,19 +239,15 @@ impl Broker {
     /// [`stop`](Self::stop), and waits until it is ready.
     pub fn start_again(&mut self) {
         let began = Instant::now();
-        self.child = spawn(
-            self.directory.path(),
-            self.port,
-            self.admin_port,
-            &self.arguments,
-        );
+        self.child = self
+            .setup
+            .spawn(self.directory.path(), self.port, self.admin_port);
         self.wait_until_ready(began);
     }
 
     /// Changes a configuration key for the next start.
     pub fn set(&mut self, key: &str, value: &str) {
-        // The last one of a key counts.
-        self.arguments.extend(overriding(key, value));
+        self.setup.arguments.extend(overriding(key, value));
     }
 
     fn wait_until_ready(&mut self, began: Instant) {
@@ -253,30 +318,6 @@ pub fn run(command: &mut Command) -> Output {
 
 fn overriding(key: &str, value: &str) -> [String; 2] {
     ["--override".to_owned(), format!("{key}={value}")]
-}
-
-fn spawn(directory: &Path, port: u16, admin: u16, arguments: &[String]) -> Child {
-    let printed = File::options()
-        .create(true)
-        .append(true)
-        .open(directory.join("printed"))
-        .expect("the temporary directory is writable");
-    Command::new(binary())
-        .args(overriding(
-            "listeners",
-            &format!("PLAINTEXT://127.0.0.1:{port}"),
-        ))
-        .args(overriding("admin.listener", &format!("127.0.0.1:{admin}")))
-        .args(overriding(
-            "log.dirs",
-            &directory.join("data").to_string_lossy(),
-        ))
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(printed.try_clone().expect("a file handle can be copied"))
-        .stderr(printed)
-        .spawn()
-        .expect("the broker's binary can be started")
 }
 
 /// The broker's binary: the one that `ODRADEK_BROKER` names, or else built with the same profile as
