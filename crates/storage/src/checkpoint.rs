@@ -18,7 +18,7 @@ use std::str::FromStr;
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::disk::{Disk, read_file, write_file_atomically};
+use crate::disk::{Disk, read_file, replace_file, write_file_atomically};
 use crate::leader_epoch::EpochEntry;
 use crate::log_dir::{DirIdentity, TopicPartition};
 use crate::uuid_text;
@@ -108,14 +108,15 @@ impl PartitionMetadata {
     /// The file's name in the partition directory.
     pub const FILE_NAME: &str = "partition.metadata";
 
-    /// Writes the file durably.
+    /// Writes the file. It is durable after the log's first flush, which syncs the names in the
+    /// directory; before, there are no records that could be taken for another topic's.
     pub fn write(&self, disk: &dyn Disk, partition_dir: &Path) -> Result<(), CheckpointError> {
         let path = partition_dir.join(Self::FILE_NAME);
         let text = format!(
             "version: 0\ntopic_id: {}\n",
             uuid_text::encode(self.topic_id)
         );
-        write_text(disk, &path, &text)
+        replace_file(disk, &path, text.as_bytes()).map_err(io_error(&path))
     }
 
     /// Reads the file; `None` if there is none.
@@ -269,10 +270,7 @@ fn natural<T: FromStr>(text: &str) -> Option<T> {
 }
 
 fn write_text(disk: &dyn Disk, path: &Path, text: &str) -> Result<(), CheckpointError> {
-    write_file_atomically(disk, path, text.as_bytes()).map_err(|source| CheckpointError::Io {
-        path: path.to_owned(),
-        source,
-    })
+    write_file_atomically(disk, path, text.as_bytes()).map_err(io_error(path))
 }
 
 fn read_text(disk: &dyn Disk, path: &Path) -> Result<Option<String>, CheckpointError> {
@@ -282,11 +280,13 @@ fn read_text(disk: &dyn Disk, path: &Path) -> Result<Option<String>, CheckpointE
             Err(_) => Err(malformed(path, 1, "UTF-8 text")),
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(CheckpointError::Io {
-            path: path.to_owned(),
-            source,
-        }),
+        Err(source) => Err(io_error(path)(source)),
     }
+}
+
+fn io_error(path: &Path) -> impl FnOnce(io::Error) -> CheckpointError {
+    let path = path.to_owned();
+    move |source| CheckpointError::Io { path, source }
 }
 
 #[cfg(test)]

@@ -166,19 +166,25 @@ pub fn read_file(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
     Ok(content)
 }
 
-/// Writes a small file so that a crash leaves either the old content or the new, never a mixture:
-/// a temporary file beside it, synced, renamed over it, and the directory synced.
+/// Writes a small file so that a crash leaves either the old content or the new, never a mixture,
+/// and makes the new one durable.
 pub fn write_file_atomically(disk: &dyn Disk, path: &Path, content: &[u8]) -> io::Result<()> {
+    replace_file(disk, path, content)?;
+    disk.sync_dir(path.parent().unwrap_or_else(|| Path::new("/")))
+}
+
+/// As [`write_file_atomically`], but the new content is durable only once the directory is synced:
+/// until then a crash may bring the old one back. It is a temporary file beside the old one,
+/// synced, and then renamed over it.
+pub fn replace_file(disk: &dyn Disk, path: &Path, content: &[u8]) -> io::Result<()> {
     let temporary = temporary_path(path);
     let file = disk.open(&temporary, OpenMode::CreateEmpty)?;
     file.write_all_at(&mut [IoSlice::new(content)], 0)?;
     file.sync_data()?;
-    drop(file);
-    disk.rename(&temporary, path)?;
-    disk.sync_dir(path.parent().unwrap_or_else(|| Path::new("/")))
+    disk.rename(&temporary, path)
 }
 
-/// Where [`write_file_atomically`] prepares the new content of `path`. A crash may leave this file
+/// Where [`replace_file`] prepares the new content of `path`. A crash may leave this file
 /// behind; the next write replaces it.
 pub fn temporary_path(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();

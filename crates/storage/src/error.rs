@@ -46,9 +46,14 @@ impl IoError {
 
     /// Whether the process, or the system, has no descriptor left to open the file with.
     pub(crate) fn is_out_of_descriptors(&self) -> bool {
-        let errno = Errno::from_io_error(&self.source);
-        matches!(errno, Some(Errno::MFILE | Errno::NFILE))
+        is_out_of_descriptors(&self.source)
     }
+}
+
+/// Whether the process, or the system, has no descriptor left to open a file with.
+pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    matches!(errno, Some(Errno::MFILE | Errno::NFILE))
 }
 
 fn is_no_space(error: &io::Error) -> bool {

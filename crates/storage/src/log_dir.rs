@@ -20,6 +20,8 @@
 //! ([`LogDir::mark_recovered`]). A process that dies while it recovers from a power loss
 //! leaves the old identity, so the next one recovers from the power loss again.
 
+mod guard;
+
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
@@ -28,6 +30,7 @@ use std::sync::{Arc, OnceLock};
 use thiserror::Error;
 use uuid::Uuid;
 
+use self::guard::GuardedDisk;
 use crate::checkpoint::{self, CheckpointError, Offsets};
 use crate::disk::{self, Disk, EntryKind, FileLock, OpenMode, PageCacheIdentity};
 
@@ -209,7 +212,7 @@ pub enum LogDirError {
 /// Whether a log directory can still be trusted; shared by everything that uses it.
 ///
 /// After a failed sync nobody knows what is on the disk: the directory goes offline for as long as
-/// the process lives, and the sync is never tried again.
+/// the process lives, and the sync is never tried again. [`LogDir::disk`] sees to it.
 #[derive(Debug, Default)]
 pub struct DirHealth {
     offline: OnceLock<String>,
@@ -271,6 +274,8 @@ impl LogDir {
         path: &Path,
         expected: &DirExpectation,
     ) -> Result<Self, LogDirError> {
+        let health = Arc::<DirHealth>::default();
+        let disk: Arc<dyn Disk> = Arc::new(GuardedDisk::new(disk, Arc::clone(&health)));
         create_dirs(&*disk, path)?;
         let lock_path = path.join(LOCK_FILE);
         let lock = disk
@@ -291,7 +296,6 @@ impl LogDir {
             };
         believe_clean_stop_once(&*disk, path)?;
         let path = path.to_owned();
-        let health = Arc::default();
         Ok(Self {
             disk,
             path,
@@ -307,7 +311,7 @@ impl LogDir {
         &self.path
     }
 
-    /// The file system it is on.
+    /// The file system it is on. A sync through it that fails takes the directory offline.
     pub fn disk(&self) -> &Arc<dyn Disk> {
         &self.disk
     }

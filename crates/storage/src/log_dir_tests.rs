@@ -6,6 +6,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::disk::RealDisk;
+use crate::disk::memory::MemoryDisk;
 
 fn expected() -> DirExpectation {
     DirExpectation {
@@ -196,4 +197,30 @@ fn the_first_reason_for_going_offline_stays() {
     health.poison("sync failed");
     health.poison("and again");
     assert_eq!(health.offline(), Some("sync failed"));
+}
+
+#[test]
+fn a_sync_that_fails_anywhere_takes_the_directory_offline() {
+    let check = |operations: usize, work: &dyn Fn(&LogDir) -> bool| {
+        let disk = MemoryDisk::new();
+        let dir = LogDir::open(Arc::new(disk.clone()), Path::new("/data"), &expected()).unwrap();
+        disk.fail(operations, io::ErrorKind::Other);
+        assert!(!work(&dir), "the failure shows");
+        assert!(!disk.fault_pending());
+        dir.health().offline().map(str::to_owned)
+    };
+    let checkpoint = |dir: &LogDir| dir.write_recovery_points(&Offsets::new()).is_ok();
+    assert_eq!(
+        check(0, &checkpoint),
+        None,
+        "creating the temporary file is no sync"
+    );
+    assert_eq!(check(1, &checkpoint), None, "nor is writing it");
+    let reason = "sync /data/recovery-point-offset-checkpoint.tmp: other error";
+    assert_eq!(check(2, &checkpoint).as_deref(), Some(reason));
+    assert_eq!(check(3, &checkpoint), None, "nor is renaming it");
+    assert_eq!(
+        check(4, &checkpoint).as_deref(),
+        Some("sync /data: other error")
+    );
 }

@@ -36,10 +36,14 @@ struct State {
     /// Where the record begins: all of it durable.
     initial: Image,
     events: Vec<Event>,
+    /// Events at the beginning that an earlier process left unsynced.
+    inherited: usize,
     locked: BTreeSet<NodeId>,
     boot: u64,
     /// Operations left before the one that fails, and how.
     fault: Option<(usize, io::ErrorKind)>,
+    /// Tells which place in the code syncs.
+    sync_caller: Option<fn() -> String>,
 }
 
 impl Default for MemoryDisk {
@@ -59,9 +63,11 @@ impl MemoryDisk {
             live: image.clone(),
             initial: image,
             events: Vec::new(),
+            inherited: 0,
             locked: BTreeSet::new(),
             boot,
             fault: None,
+            sync_caller: None,
         };
         Self {
             state: Arc::new(Mutex::new(state)),
@@ -79,8 +85,15 @@ impl MemoryDisk {
         History {
             initial: state.initial.clone(),
             events: state.events.clone(),
+            inherited: state.inherited,
             boot: state.boot,
         }
+    }
+
+    /// Has every sync from now on recorded with the place in the code that wants it, as `caller`
+    /// finds out.
+    pub fn record_sync_callers(&self, caller: fn() -> String) {
+        self.state.lock().sync_caller = Some(caller);
     }
 
     /// Lets `operations` more operations that change or sync something succeed; the one after them
@@ -141,10 +154,13 @@ impl State {
     fn sync(&mut self, node: NodeId, path: &Path) -> io::Result<()> {
         let failed = self.operation();
         self.events.push(match failed {
-            Ok(()) => Event::Sync {
-                node,
-                site: crash::site(&self.events, node, path),
-            },
+            Ok(()) => {
+                let mut site = crash::site(&self.events, node, path);
+                if let Some(caller) = self.sync_caller {
+                    site = format!("{site} ({})", caller());
+                }
+                Event::Sync { node, site }
+            }
             Err(_) => Event::FailedSync { node },
         });
         failed

@@ -14,7 +14,7 @@ use super::image::{Change, Image, NodeId};
 pub const SECTOR_BYTES: u64 = 512;
 
 /// What a sync with nothing to do is said to be for.
-const NOTHING: &str = "nothing";
+const NOTHING: &str = ": nothing";
 
 #[derive(Debug, Clone)]
 pub(super) enum Event {
@@ -28,6 +28,8 @@ pub(super) enum Event {
 pub struct History {
     pub(super) initial: Image,
     pub(super) events: Vec<Event>,
+    /// So many events were left by an earlier process.
+    pub(super) inherited: usize,
     pub(super) boot: u64,
 }
 
@@ -36,13 +38,20 @@ impl History {
     /// Syncs with nothing to do are left out.
     pub fn sync_sites(&self) -> BTreeSet<String> {
         let site = |event: &Event| match event {
-            Event::Sync { site, .. } if !site.ends_with(NOTHING) => Some(site.clone()),
+            Event::Sync { site, .. } if !site.contains(NOTHING) => Some(site.clone()),
             _ => None,
         };
         self.events.iter().filter_map(site).collect()
     }
 
-    /// Visits every point of the history, from before the first event to after the last. Syncs at
+    /// How many events came before the first sync from a place whose name contains `part`.
+    pub fn events_before_sync(&self, part: &str) -> Option<usize> {
+        let wanted =
+            |event: &Event| matches!(event, Event::Sync { site, .. } if site.contains(part));
+        self.events.iter().position(wanted)
+    }
+
+    /// Visits every point of the history, from its beginning to after the last event. Syncs at
     /// the place `ignored_site` are without effect, as if the code lacked them.
     pub fn for_each_point(&self, ignored_site: Option<&str>, mut visit: impl FnMut(&CrashPoint)) {
         let mut point = CrashPoint {
@@ -52,7 +61,9 @@ impl History {
             durable_version: 0,
             unsynced: Vec::new(),
         };
-        visit(&point);
+        if self.inherited == 0 {
+            visit(&point);
+        }
         for (index, event) in self.events.iter().enumerate() {
             point.events = index + 1;
             match event {
@@ -75,7 +86,9 @@ impl History {
                         .for_each(|it| it.lost = true);
                 }
             }
-            visit(&point);
+            if self.inherited <= point.events {
+                visit(&point);
+            }
         }
     }
 }
@@ -162,26 +175,22 @@ impl CrashPoint {
         MemoryDisk::from_image(image, self.boot + 1)
     }
 
-    /// The file system after the death of the process here. If the last event was a write and
-    /// `written` is given, only that many bytes of it were done.
+    /// The file system after the death of the process here: what was not synced is there, and still
+    /// not synced. If the last event was a write and `written` is given, only that many bytes of it
+    /// were done.
     pub fn after_process_death(&self, written: Option<usize>) -> MemoryDisk {
-        let mut image = self.durable.clone();
+        let disk = MemoryDisk::from_image(self.durable.clone(), self.boot);
         for unsynced in &self.unsynced {
-            match (&unsynced.change, written) {
-                (
-                    Change::Write {
-                        file,
-                        position,
-                        data,
-                    },
-                    Some(written),
-                ) if unsynced.id + 1 == self.events => {
-                    image.write(*file, *position, &data[..written.min(data.len())]);
-                }
-                (change, _) => image.apply(change),
+            let mut change = unsynced.change.clone();
+            if let (Change::Write { data, .. }, Some(written)) = (&mut change, written)
+                && unsynced.id + 1 == self.events
+            {
+                *data = data.get(..written).unwrap_or(data).into();
             }
+            disk.state.lock().change(change);
         }
-        MemoryDisk::from_image(image, self.boot)
+        disk.state.lock().inherited = self.unsynced.len();
+        disk
     }
 
     /// The bytes of the last event, if it was a write.
@@ -252,8 +261,8 @@ pub(super) fn site(events: &[Event], node: NodeId, path: &Path) -> String {
         .file_name()
         .and_then(|name| name.to_str())
         .unwrap_or("/");
-    let change = unsynced.flatten().unwrap_or_else(|| NOTHING.to_owned());
-    format!("{}: {change}", kind(name))
+    let change = unsynced.flatten().map(|change| format!(": {change}"));
+    format!("{}{}", kind(name), change.as_deref().unwrap_or(NOTHING))
 }
 
 fn describe(change: &Change) -> String {

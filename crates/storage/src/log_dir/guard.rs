@@ -1,0 +1,118 @@
+//! The file system of a log directory: the real one, and a rule.
+//!
+//! **Invariant:** after a failed sync the directory is offline, wherever in the code the sync was.
+//! The kernel forgets that the pages were never written, so a second sync would succeed and mean
+//! nothing.
+
+use std::io::{self, IoSlice};
+use std::os::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::DirHealth;
+use crate::disk::{DirEntry, Disk, DiskFile, FileLock, FileStat, OpenMode, PageCacheIdentity};
+use crate::error::is_out_of_descriptors;
+
+/// A file system whose failed syncs take `health` offline.
+#[derive(Debug)]
+pub(super) struct GuardedDisk {
+    disk: Arc<dyn Disk>,
+    health: Arc<DirHealth>,
+}
+
+impl GuardedDisk {
+    pub(super) fn new(disk: Arc<dyn Disk>, health: Arc<DirHealth>) -> Self {
+        Self { disk, health }
+    }
+}
+
+fn guard(health: &DirHealth, path: &Path, synced: io::Result<()>) -> io::Result<()> {
+    synced.inspect_err(|error| {
+        // Without a descriptor nothing was tried, and nothing is lost.
+        if !is_out_of_descriptors(error) {
+            health.poison(format!("sync {}: {error}", path.display()));
+        }
+    })
+}
+
+impl Disk for GuardedDisk {
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
+        let file = self.disk.open(path, mode)?;
+        let (health, path) = (Arc::clone(&self.health), path.to_owned());
+        Ok(Arc::new(GuardedFile { file, health, path }))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.disk.rename(from, to)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.disk.remove_file(path)
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        self.disk.create_dir(path)
+    }
+
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        self.disk.remove_dir(path)
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        guard(&self.health, path, self.disk.sync_dir(path))
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
+        self.disk.list(path)
+    }
+
+    fn stat(&self, path: &Path) -> io::Result<FileStat> {
+        self.disk.stat(path)
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn FileLock>>> {
+        self.disk.lock(path)
+    }
+
+    fn page_cache_identity(&self, dir: &Path) -> io::Result<PageCacheIdentity> {
+        self.disk.page_cache_identity(dir)
+    }
+}
+
+#[derive(Debug)]
+struct GuardedFile {
+    file: Arc<dyn DiskFile>,
+    health: Arc<DirHealth>,
+    /// As it was opened; renames since are not known here.
+    path: PathBuf,
+}
+
+impl DiskFile for GuardedFile {
+    fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        self.file.read_at(buffer, position)
+    }
+
+    fn write_all_at(&self, parts: &mut [IoSlice<'_>], position: u64) -> io::Result<()> {
+        self.file.write_all_at(parts, position)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        guard(&self.health, &self.path, self.file.sync_data())
+    }
+
+    fn preallocate(&self, position: u64, len: u64) -> io::Result<()> {
+        self.file.preallocate(position, len)
+    }
+
+    fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.file.fd()
+    }
+}
