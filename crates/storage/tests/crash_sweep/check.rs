@@ -13,8 +13,8 @@ use odradek_storage::log_dir::{PreviousStop, TopicPartition};
 use odradek_storage::read::{Located, LogView, ReadRequest};
 use odradek_storage::timestamps::TimestampQuery;
 
+use crate::fact::StoredBatch;
 use crate::host::{Host, LATER_MS, Problem, config, log_dir_path, open_dir, topic_id};
-use crate::workload::StoredBatch;
 use crate::world::{LogWorld, World};
 use uuid::Uuid;
 

@@ -15,8 +15,8 @@ use odradek_storage::error::AppendError;
 use uuid::Uuid;
 
 use crate::check::{check_log, recovers};
+use crate::fact::StoredBatch;
 use crate::host::{Host, Problem, Topics, config, open_dir};
-use crate::workload::StoredBatch;
 use crate::world::{LogWorld, World};
 
 const TOPIC: &str = "clicks";

@@ -2,10 +2,12 @@
 //! point of what it did, in every way that POSIX allows, and recovered.
 //!
 //! - [`host`]: the log engine put together as the broker does it
-//! - [`workload`]: what is done to it, and what was promised meanwhile
+//! - [`workload`]: what is done to it, in scripts
+//! - [`run`], [`fact`]: carrying a script out, and keeping account of what was promised meanwhile
 //! - [`world`]: what must and what may be there after a crash at some point
 //! - [`check`]: recovers and compares
 //! - [`sweep`]: chooses the crashes
+//! - [`faults`]: operations that fail instead
 //!
 //! Two kinds of crash: a *power loss* leaves any subset of what was not synced; the *death of the
 //! process* leaves everything, but for the end of the write under way.
@@ -13,8 +15,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod check;
+mod fact;
 mod faults;
 mod host;
+mod run;
 mod sweep;
 mod workload;
 mod world;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
+use crate::fact::{Fact, LogFact, StoredBatch, Timed};
 use crate::host::Topics;
-use crate::workload::{Fact, LogFact, StoredBatch, Timed};
 
 /// How the machine or the process stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
