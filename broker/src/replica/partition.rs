@@ -311,7 +311,7 @@ impl Partition {
         self.services.unflushed.add(bytes);
         let flush_ms = log.config().flush_ms;
         if flush_ms < i64::MAX
-            && 0 < self.view.unflushed_bytes()
+            && self.view.has_unflushed()
             && !self.flush_is_due.swap(true, Ordering::AcqRel)
         {
             self.services.unflushed.flush_after(self, flush_ms);

@@ -20,7 +20,7 @@ impl Partition {
     pub(super) fn flush_in_background(&self) -> Result<(), LogError> {
         // Cleared first: what is appended during the flush needs a flush of its own.
         self.flush_is_due.store(false, Ordering::Release);
-        if 0 < self.view.unflushed_bytes() {
+        if self.view.has_unflushed() {
             self.timed_flush(|| self.flusher.flush(self.services.clock.now_ms()))?;
         }
         Ok(())

@@ -88,15 +88,21 @@ impl LogView {
         self.state.recovery_point()
     }
 
+    /// Whether a flush would move the recovery point. It may have to although every byte is
+    /// synced: those that are appended while a sync begins are synced with it, but not counted.
+    pub fn has_unflushed(&self) -> bool {
+        self.recovery_point() < self.log_end_offset()
+    }
+
     /// Bytes in all segments.
     pub fn size_bytes(&self) -> u64 {
         self.state.segments().size_bytes()
     }
 
     /// Bytes that a crash of the machine could take: those of the segments that are not synced,
-    /// from the first unsynced one on. Counts a little too much rather than too little.
+    /// from the first unsynced one on.
     pub fn unflushed_bytes(&self) -> u64 {
-        if self.recovery_point() == self.log_end_offset() {
+        if !self.has_unflushed() {
             return 0;
         }
         let segments = self.state.segments();
