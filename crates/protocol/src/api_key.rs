@@ -98,18 +98,28 @@ api_keys! {
     CreateTopics = 19, versions 2..=7, flexible 5..;
     /// Deletes topics.
     DeleteTopics = 20, versions 1..=6, flexible 4..;
+    /// Deletes the records of partitions below an offset.
+    DeleteRecords = 21, versions 0..=2, flexible 2..;
     /// Gives a producer its id and epoch.
     InitProducerId = 22, versions 0..=5, flexible 2..;
     /// Where a leader epoch ends, for finding a truncation.
     OffsetForLeaderEpoch = 23, versions 2..=4, flexible 4..;
     /// Effective configuration of topics and brokers.
     DescribeConfigs = 32, versions 1..=4, flexible 4..;
+    /// Log directories, their space, and the partitions in them.
+    DescribeLogDirs = 35, versions 1..=4, flexible 2..;
+    /// Adds partitions to topics.
+    CreatePartitions = 37, versions 0..=3, flexible 2..;
     /// Deletes empty groups.
     DeleteGroups = 42, versions 0..=2, flexible 2..;
     /// Deletes single positions of a group.
     OffsetDelete = 47, versions 0..=0;
     /// The brokers of the cluster, its controller and id.
     DescribeCluster = 60, versions 0..=2, flexible 0..;
+    /// What partitions remember of their producers.
+    DescribeProducers = 61, versions 0..=0, flexible 0..;
+    /// Topics and their partitions, in pages.
+    DescribeTopicPartitions = 75, versions 0..=0, flexible 0..;
 }
 
 /// A number that names no API this codec speaks.

@@ -20,13 +20,21 @@ macro_rules! for_each_api {
             api_versions ApiVersions: ApiVersionsRequest, ApiVersionsResponse;
             create_topics CreateTopics: CreateTopicsRequest, CreateTopicsResponse;
             delete_topics DeleteTopics: DeleteTopicsRequest, DeleteTopicsResponse;
+            delete_records DeleteRecords: DeleteRecordsRequest, DeleteRecordsResponse;
             init_producer_id InitProducerId: InitProducerIdRequest, InitProducerIdResponse;
             offset_for_leader_epoch OffsetForLeaderEpoch:
                 OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse;
             describe_configs DescribeConfigs: DescribeConfigsRequest, DescribeConfigsResponse;
+            describe_log_dirs DescribeLogDirs: DescribeLogDirsRequest, DescribeLogDirsResponse;
+            create_partitions CreatePartitions:
+                CreatePartitionsRequest, CreatePartitionsResponse;
             delete_groups DeleteGroups: DeleteGroupsRequest, DeleteGroupsResponse;
             offset_delete OffsetDelete: OffsetDeleteRequest, OffsetDeleteResponse;
             describe_cluster DescribeCluster: DescribeClusterRequest, DescribeClusterResponse;
+            describe_producers DescribeProducers:
+                DescribeProducersRequest, DescribeProducersResponse;
+            describe_topic_partitions DescribeTopicPartitions:
+                DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse;
         }
     };
 }
