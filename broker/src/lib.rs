@@ -24,6 +24,7 @@ mod api;
 pub mod broker;
 mod clock;
 pub mod config;
+mod coordinator;
 mod descriptors;
 mod disk;
 mod error_chain;
