@@ -5,6 +5,7 @@
 //! - [`fuzz`]: a bounded run of every fuzz target.
 //! - [`demo`]: the main job on real data: the flights, with and without SIGKILL.
 //! - [`bench`]: the figures of docs/benchmarks.md, beside Apache Kafka.
+//! - [`compat`]: every client, every case, on both brokers.
 //! - [`peer`]: Apache Kafka itself, from its published artifacts.
 //!
 //! and what they share: [`process`] (children that are always stopped), [`broker`] (Odradek and
@@ -20,6 +21,7 @@
 
 mod bench;
 mod broker;
+mod compat;
 mod demo;
 mod docs;
 mod fuzz;
@@ -52,6 +54,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Measures Odradek, beside Apache Kafka where Java and Maven are there.
     Bench(bench::Arguments),
+    /// Runs the clients of tests/compat on Odradek and on Apache Kafka.
+    Compat(compat::Arguments),
     /// Runs Apache Kafka or one of its tools: `peer start PORT DIR`, `peer run CLASS ARGS…`.
     Peer(peer::Arguments),
 }
@@ -73,6 +77,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Compat(arguments) => compat::run(&arguments),
         Command::Peer(arguments) => peer::run(&arguments),
     }
 }

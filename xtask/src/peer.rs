@@ -117,6 +117,11 @@ impl Peer {
         Ok(Self { jars })
     }
 
+    /// The folder of the jars, for a class path.
+    pub(crate) fn jars(&self) -> &Path {
+        &self.jars
+    }
+
     /// Java about to run a class of Kafka's.
     pub(crate) fn java(&self, heap: &[&str], class: &str) -> Command {
         let mut command = Command::new(java());
@@ -143,6 +148,18 @@ impl Peer {
             .stdout(Stdio::null());
         workspace::run(&mut command)
     }
+}
+
+/// The version of Kafka that is fetched, as `xtask/peer/pom.xml` has it.
+pub(crate) fn version() -> anyhow::Result<String> {
+    let pom = fs::read_to_string(workspace::root().join("xtask/peer/pom.xml"))?;
+    let (_, rest) = pom
+        .split_once("<kafka.version>")
+        .context("find kafka.version")?;
+    let (version, _) = rest
+        .split_once('<')
+        .context("find the end of kafka.version")?;
+    Ok(version.to_owned())
 }
 
 fn java() -> PathBuf {

@@ -36,13 +36,24 @@ pub(crate) fn files() -> anyhow::Result<Vec<String>> {
 
 /// Builds a package optimised and returns the path of its program.
 pub(crate) fn build_release(package: &str, program: &str) -> anyhow::Result<PathBuf> {
+    build(package, &["--release"])?;
+    Ok(root().join("target/release").join(program))
+}
+
+/// Builds a package as the tests do and returns the path of its program.
+pub(crate) fn build_debug(package: &str, program: &str) -> anyhow::Result<PathBuf> {
+    build(package, &[])?;
+    Ok(root().join("target/debug").join(program))
+}
+
+fn build(package: &str, flags: &[&str]) -> anyhow::Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command
         .current_dir(root())
-        .args(["build", "--release", "--quiet", "--package", package]);
-    run(&mut command)?;
-    Ok(root().join("target/release").join(program))
+        .args(["build", "--quiet", "--package", package])
+        .args(flags);
+    run(&mut command)
 }
 
 /// Runs a command to its end with our own input and output.
