@@ -1,9 +1,156 @@
 //! Consumer groups: who is in them, and how far they have read.
 //!
+//! In the order a request passes:
+//! - [`Coordinator`], in this file: all groups of this broker; finds the shard of one.
+//! - [`shard`]: the groups of one partition of `__consumer_offsets`, behind one lock.
+//! - [`group`]: one group: the classic protocol as a pure state machine.
 //! - [`records`]: the records of `__consumer_offsets`.
 //! - [`state_log`]: one partition of it: append, replay.
 //! - [`internal_topic`]: the topic itself.
 
+pub(crate) mod group;
 pub(crate) mod internal_topic;
 pub(crate) mod records;
+pub(crate) mod shard;
 pub(crate) mod state_log;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use odradek_metadata::MetadataImage;
+use odradek_protocol::ErrorCode;
+use parking_lot::RwLock;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use uuid::Uuid;
+
+use crate::{clock::Clock, config::Config, metadata::MetadataHandle, replica::Manager};
+use internal_topic::OFFSETS_TOPIC;
+use shard::Shard;
+use state_log::StateLog;
+
+/// All groups of this broker. See the module's documentation.
+#[derive(Debug)]
+pub(crate) struct Coordinator {
+    config: Arc<Config>,
+    metadata: MetadataHandle,
+    replicas: Arc<Manager>,
+    clock: Clock,
+    shards: RwLock<Shards>,
+    /// Replays, and what else must run to its end whoever waits for it.
+    tasks: TaskTracker,
+}
+
+/// The partitions of `__consumer_offsets` that live here.
+#[derive(Debug, Default)]
+struct Shards {
+    /// Of the topic they belong to. One that is created again is another one.
+    topic_id: Uuid,
+    /// How many partitions the topic has, wherever they live.
+    count: i32,
+    by_partition: BTreeMap<i32, Arc<Shard>>,
+}
+
+impl Coordinator {
+    /// A coordinator of nothing yet; see [`Self::follow`].
+    pub(crate) fn new(
+        config: Arc<Config>,
+        metadata: MetadataHandle,
+        replicas: Arc<Manager>,
+        clock: Clock,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            config,
+            metadata,
+            replicas,
+            clock,
+            shards: RwLock::default(),
+            tasks: TaskTracker::new(),
+        })
+    }
+
+    /// Follows the metadata until `stop` is cancelled.
+    pub(crate) async fn run(self: Arc<Self>, stop: CancellationToken) {
+        let mut images = self.metadata.watch();
+        loop {
+            let image = Arc::clone(&images.borrow_and_update());
+            let next = async {
+                // The logs of the image's partitions are open from then on.
+                self.metadata.acted().reached(image.applied_index).await;
+                self.follow(&image);
+                images.changed().await
+            };
+            tokio::select! {
+                biased; // Stop first.
+                () = stop.cancelled() => return,
+                changed = next => if changed.is_err() { return },
+            }
+        }
+    }
+
+    /// Ends: whoever waits is told to look elsewhere, and what is under way is waited for.
+    pub(crate) async fn stop(&self) {
+        for shard in std::mem::take(&mut *self.shards.write()).by_partition.values() {
+            shard.gone();
+        }
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// Makes the shards those of the image, whose logs must be open. Does nothing when they are.
+    pub(crate) fn follow(&self, image: &MetadataImage) {
+        let topic = image.topic(OFFSETS_TOPIC);
+        let topic_id = topic.map_or(Uuid::nil(), |topic| topic.id);
+        let partitions = topic.map_or(0..0, |topic| 0..topic.partitions.len() as i32);
+        let mut shards = self.shards.write();
+        if shards.topic_id != topic_id {
+            for shard in std::mem::take(&mut *shards).by_partition.values() {
+                shard.gone();
+            }
+        }
+        shards.topic_id = topic_id;
+        shards.count = partitions.end;
+        for partition in partitions {
+            shards.by_partition.entry(partition).or_insert_with(|| {
+                let log = StateLog::new(Arc::clone(&self.replicas), self.clock.clone(), partition);
+                let shard = Shard::new(partition, log, self.clock.clone());
+                shard.loaded();
+                shard
+            });
+        }
+    }
+
+    /// The shard of that group, loaded or not.
+    pub(crate) fn shard_of(&self, group: &str) -> Result<Arc<Shard>, ErrorCode> {
+        let shards = self.shards.read();
+        let partition = partition_of(group, shards.count).ok_or(ErrorCode::NotCoordinator)?;
+        let shard = shards.by_partition.get(&partition);
+        shard.cloned().ok_or(ErrorCode::NotCoordinator)
+    }
+
+    /// All shards.
+    pub(crate) fn shards(&self) -> Vec<Arc<Shard>> {
+        self.shards.read().by_partition.values().cloned().collect()
+    }
+}
+
+/// The partition of `__consumer_offsets` that a group belongs to, among `count`: Java's hash of the
+/// name without its sign. `None` when there are none.
+fn partition_of(group: &str, count: i32) -> Option<i32> {
+    let hash = group
+        .encode_utf16()
+        .fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
+    // Java's smallest number has no positive counterpart; Kafka makes it zero.
+    hash.checked_abs().unwrap_or(0).checked_rem(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_belong_to_the_partitions_where_kafka_looks_for_them() {
+        for (group, hash) in [("", 0), ("a", 97), ("group", 98_629_247), ("polygenelubricants", 0)] {
+            assert_eq!(partition_of(group, 50), Some(hash % 50), "{group}");
+        }
+        assert_eq!(partition_of("a", 0), None);
+    }
+}

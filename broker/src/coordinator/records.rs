@@ -9,7 +9,7 @@
 //! ```
 //! A record without a value is a tombstone: its key has no meaning any more.
 //!
-//! Every version that Kafka ever wrote is read; what is written is what Kafka writes now, so a
+//! Every version that Kafka ever wrote is read; what is written is what Kafka 4.3 writes, so a
 //! broker of either kind and every tool can read what the other left behind.
 //!
 //! Deliberately absent: when a record is written, and what follows from it.
@@ -18,8 +18,8 @@ use bytes::Bytes;
 use odradek_protocol::{DecodeError, Decoder, EncodeError, Encoder, Format, Wire, message};
 use uuid::Uuid;
 
-/// The version of an offset's value, as Kafka writes it (KIP-320 brought the leader epoch).
-const OFFSET_VALUE_VERSION: i16 = 3;
+/// The version of an offset's value, as Kafka writes it.
+const OFFSET_VALUE_VERSION: i16 = 4;
 /// The version of a group's value, as Kafka writes it (KIP-345 brought the instance id).
 const GROUP_VALUE_VERSION: i16 = 3;
 /// The newest version of either value that can be read.
