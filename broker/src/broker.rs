@@ -35,6 +35,7 @@ use crate::{
     api::{self, context::Services},
     clock::Clock,
     config::{Config, check::Problems},
+    coordinator::Coordinator,
     descriptors,
     disk::DiskPool,
     fetch::SessionCache,
@@ -162,6 +163,9 @@ impl Broker {
         let following =
             Arc::clone(&services.replicas).run(services.metadata.watch(), background.stop.clone());
         background.tracker.spawn(following);
+        services.coordinator.follow(&services.metadata.image());
+        let coordinating = Arc::clone(&services.coordinator).run(background.stop.clone());
+        background.tracker.spawn(coordinating);
         let connections_max = config.network.connections_max;
         let limits = ConnectionLimits::new(
             descriptors::connections_max(connections_max, descriptors, files_max),
@@ -227,6 +231,7 @@ impl Broker {
                 tracing::info!("some clients did not take their answers in time");
             }
             background.stop().await;
+            services.coordinator.stop().await;
             services.replicas.stop().await;
         });
         metadata.stop();
@@ -322,9 +327,16 @@ fn start_services(
         Arc::clone(&metrics),
         metadata.acted().clone(),
     );
+    let coordinator = Coordinator::new(
+        Arc::clone(config),
+        metadata.clone(),
+        Arc::clone(&replicas),
+        Clock::System,
+    );
     Ok(Arc::new(Services {
         config: Arc::clone(config),
         replicas,
+        coordinator,
         metadata,
         fetch_sessions: SessionCache::new(config.fetch.sessions_max),
         disk,

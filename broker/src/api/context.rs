@@ -6,8 +6,8 @@
 use std::{fmt, net::SocketAddr, sync::Arc};
 
 use crate::{
-    clock::Clock, config::Config, disk::DiskPool, fetch::SessionCache, metadata::MetadataHandle,
-    replica::Manager, telemetry::metrics::Metrics,
+    clock::Clock, config::Config, coordinator::Coordinator, disk::DiskPool, fetch::SessionCache,
+    metadata::MetadataHandle, replica::Manager, telemetry::metrics::Metrics,
 };
 
 /// The parts of the broker that handlers use. One per broker, shared by all connections.
@@ -19,6 +19,8 @@ pub(crate) struct Services {
     pub(crate) replicas: Arc<Manager>,
     /// The cluster's metadata, and ways to change it.
     pub(crate) metadata: MetadataHandle,
+    /// Consumer groups.
+    pub(crate) coordinator: Arc<Coordinator>,
     /// Incremental fetch sessions.
     pub(crate) fetch_sessions: SessionCache,
     /// Where blocking lookups run.

@@ -88,7 +88,10 @@ impl Coordinator {
 
     /// Ends: whoever waits is told to look elsewhere, and what is under way is waited for.
     pub(crate) async fn stop(&self) {
-        for shard in std::mem::take(&mut *self.shards.write()).by_partition.values() {
+        for shard in std::mem::take(&mut *self.shards.write())
+            .by_partition
+            .values()
+        {
             shard.gone();
         }
         self.tasks.close();
@@ -135,9 +138,9 @@ impl Coordinator {
 /// The partition of `__consumer_offsets` that a group belongs to, among `count`: Java's hash of the
 /// name without its sign. `None` when there are none.
 fn partition_of(group: &str, count: i32) -> Option<i32> {
-    let hash = group
-        .encode_utf16()
-        .fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
+    let hash = group.encode_utf16().fold(0_i32, |hash, unit| {
+        hash.wrapping_mul(31).wrapping_add(i32::from(unit))
+    });
     // Java's smallest number has no positive counterpart; Kafka makes it zero.
     hash.checked_abs().unwrap_or(0).checked_rem(count)
 }
@@ -148,7 +151,12 @@ mod tests {
 
     #[test]
     fn groups_belong_to_the_partitions_where_kafka_looks_for_them() {
-        for (group, hash) in [("", 0), ("a", 97), ("group", 98_629_247), ("polygenelubricants", 0)] {
+        for (group, hash) in [
+            ("", 0),
+            ("a", 97),
+            ("group", 98_629_247),
+            ("polygenelubricants", 0),
+        ] {
             assert_eq!(partition_of(group, 50), Some(hash % 50), "{group}");
         }
         assert_eq!(partition_of("a", 0), None);
