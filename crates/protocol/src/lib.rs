@@ -8,6 +8,7 @@
 //! - [`header`]: which API, which version, whose request
 //! - [`api_key`]: the APIs and versions we speak
 //! - [`messages`]: one file per API, declared with the macro of [`mod@message`]
+//! - [`request`]: which response answers which request
 //! - [`error_code`]: the numbered errors inside responses
 //! - [`records`]: record batches, the unit of produce, storage, replication and fetch
 //!
@@ -22,6 +23,7 @@ pub mod message;
 pub mod messages;
 pub mod primitives;
 pub mod records;
+pub mod request;
 
 pub use api_key::ApiKey;
 pub use error_code::ErrorCode;

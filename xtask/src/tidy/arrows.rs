@@ -13,6 +13,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("odradek-protocol", &[]),
     ("odradek-storage", &["odradek-protocol"]),
     ("odradek-metadata", &["odradek-protocol"]),
+    ("odradek-connection", &["odradek-protocol"]),
     ("odradek-quorum", &[]),
     (
         "odradek-broker",
