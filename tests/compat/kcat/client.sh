@@ -2,17 +2,22 @@
 # The cases that kcat can do. A consumer and producer for shells on librdkafka; it has no admin calls.
 #
 #   usage: client.sh BOOTSTRAP PREFIX CASE       exit 0: passed, 77: kcat cannot do it
-set -euo pipefail
+set -eEuo pipefail
 
 bootstrap=$1
 case=$3
 topic=$2
 group=$2
 folder=$(mktemp -d)
-trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$folder"' EXIT
+cleanup() {
+  jobs -p | xargs -r kill || true
+  rm -rf "$folder"
+}
+trap cleanup EXIT
 
 fail() { echo "$*" >&2; exit 1; }
 cannot() { echo "$*"; exit 77; }
+trap 'echo "line $LINENO: $BASH_COMMAND" >&2' ERR
 same() { [ "$1" = "$2" ] || fail "$3: expected '$1', got '$2'"; }
 
 # kcat without a word about its own doings, given up after a minute.
@@ -28,6 +33,16 @@ round_trip() {
   records 1000 >"$folder/sent"
   produce "$@" <"$folder/sent"
   consume -o beginning | cmp - "$folder/sent" || fail "what was read is not what was sent"
+}
+
+# kcat has to fail with these words.
+refused() {
+  local words=$1
+  shift
+  if timeout 60 kcat -b "$bootstrap" "$@" >/dev/null 2>"$folder/said"; then
+    fail "no error"
+  fi
+  grep -q "$words" "$folder/said" || fail "not told as '$words': $(tail -n 1 "$folder/said")"
 }
 
 # Waits until a file has so many lines.
@@ -48,7 +63,10 @@ member() {
 }
 
 case $case in
-  produce-*) round_trip -z "${case#produce-}" -H kind=test -X acks=all ;;
+  produce-*)
+    round_trip -z "${case#produce-}" -H kind=test -X acks=all
+    same "kind=test" "$(run -C -t "$topic" -o beginning -c 1 -f '%h')" "the header"
+    ;;
   acks-0) round_trip -X acks=0 ;;
   acks-1) round_trip -X acks=1 ;;
   idempotent) round_trip -X enable.idempotence=true ;;
@@ -119,23 +137,16 @@ case $case in
     grep -q " at $bootstrap (controller)" "$folder/listing" || fail "no controller"
     ;;
   error-unknown-topic)
-    if run -C -t "$topic" -e -o beginning -X allow.auto.create.topics=false 2>"$folder/said"; then
-      fail "no error"
-    fi
-    grep -q "Unknown topic or partition" "$folder/said" || fail "$(cat "$folder/said")"
+    refused "Unknown topic or partition" -C -t "$topic" -e -o beginning \
+      -X allow.auto.create.topics=false
     ;;
   error-too-large-record)
     head -c 1200000 /dev/zero | tr '\0' x >"$folder/sent"
-    if run -P -t "$topic" -X message.max.bytes=2000000 "$folder/sent" 2>"$folder/said"; then
-      fail "no error"
-    fi
-    grep -q "Message size too large" "$folder/said" || fail "$(cat "$folder/said")"
+    refused "Message size too large" -P -t "$topic" -X message.max.bytes=2000000 "$folder/sent"
     ;;
   error-invalid-topic-name)
-    if echo x | timeout 60 kcat -q -b "$bootstrap" -P -t "not a name" 2>"$folder/said"; then
-      fail "no error"
-    fi
-    grep -q "Invalid topic" "$folder/said" || fail "$(cat "$folder/said")"
+    echo x >"$folder/sent"
+    refused "Invalid topic" -P -t "not a name" "$folder/sent"
     ;;
   group-join-leave | group-cooperative | group-static-member | group-spare-member)
     cannot "topics have one partition here: kcat cannot create them with more" ;;

@@ -92,7 +92,7 @@ impl Subject {
 
 /// What all clients of a run share.
 struct Run {
-    odradek: PathBuf,
+    odradek: Option<PathBuf>,
     peer: Option<Peer>,
     subjects: Vec<Subject>,
     cases: Vec<&'static Case>,
@@ -159,8 +159,10 @@ impl Run {
             }
         }
         let folder = workspace::target_folder("compat")?;
+        let odradek = subjects.contains(&Subject::Odradek);
+        let odradek = odradek.then(|| workspace::build_debug("odradek-broker", "odradek-broker"));
         Ok(Self {
-            odradek: workspace::build_debug("odradek-broker", "odradek-broker")?,
+            odradek: odradek.transpose()?,
             peer,
             subjects,
             cases: cases::named(&arguments.cases)?,
@@ -222,11 +224,15 @@ impl Run {
     }
 
     fn broker(&self, subject: Subject, port: u16, data: &Path) -> anyhow::Result<Broker> {
-        Ok(match (subject, &self.peer) {
-            (Subject::Kafka, Some(peer)) => {
-                Broker::Kafka(Kafka::new(peer.clone(), port, data, &[])?)
+        Ok(match subject {
+            Subject::Odradek => {
+                let program = self.odradek.as_deref().context("Odradek was built")?;
+                Broker::Odradek(Odradek::new(program, port, data, &[]))
             }
-            _ => Broker::Odradek(Odradek::new(&self.odradek, port, data, &[])),
+            Subject::Kafka => {
+                let peer = self.peer.clone().context("Kafka was fetched")?;
+                Broker::Kafka(Kafka::new(peer, port, data, &[])?)
+            }
         })
     }
 }
