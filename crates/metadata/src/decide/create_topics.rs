@@ -1,6 +1,6 @@
 //! CreateTopics: checks each new topic by Kafka's rules and places its partitions.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use odradek_protocol::ErrorCode;
 use uuid::Uuid;
@@ -8,13 +8,9 @@ use uuid::Uuid;
 use super::{Refusal, placement};
 use crate::{
     image::{ConfigResource, MetadataImage, config_record},
-    records::{PartitionRecord, Record, TopicRecord},
+    records::{Record, TopicRecord},
     topic_name,
 };
-
-/// Partitions that one request may create. They form one entry of the metadata log, which every
-/// broker applies at once; Kafka has the same limit.
-pub const PARTITIONS_PER_REQUEST_MAX: usize = 10_000;
 
 /// The topic that Kafka keeps its own metadata in; the name stays free.
 const CLUSTER_METADATA_TOPIC: &str = "__cluster_metadata";
@@ -72,7 +68,7 @@ pub fn create_topics(
     mut new_id: impl FnMut() -> Uuid,
 ) -> Vec<Result<CreatedTopic, Refusal>> {
     let mut names = Names::new(image, topics);
-    let mut room = PARTITIONS_PER_REQUEST_MAX;
+    let mut room = placement::PARTITIONS_PER_REQUEST_MAX;
     topics
         .iter()
         .map(|topic| {
@@ -191,11 +187,7 @@ fn place(
         topic.assignments.len()
     };
     if room < count {
-        let message = format!(
-            "Excessively large number of partitions per request: at most \
-             {PARTITIONS_PER_REQUEST_MAX} can be created at once."
-        );
-        return Err(Refusal::new(ErrorCode::PolicyViolation, message));
+        return Err(placement::too_many_partitions());
     }
     if !topic.assignments.is_empty() {
         return check_assignments(image, topic);
@@ -213,7 +205,7 @@ fn place(
     } else {
         replicas
     };
-    placement::place(image, partitions, replicas)
+    placement::place(image, 0..partitions, replicas)
 }
 
 /// Checks a manual assignment and puts it into the order of partitions.
@@ -240,7 +232,7 @@ fn check_assignments(image: &MetadataImage, topic: &NewTopic) -> Result<Vec<Vec<
                 brokers.len()
             ));
         }
-        check_brokers(image, *partition, brokers)?;
+        placement::check_brokers(image, *partition, brokers)?;
         if placed.insert(*partition, brokers.clone()).is_some() {
             return refuse(format!(
                 "Found multiple manual partition assignments for partition {partition}."
@@ -257,34 +249,6 @@ fn check_assignments(image: &MetadataImage, topic: &NewTopic) -> Result<Vec<Vec<
     Ok(placed.into_values().collect())
 }
 
-fn check_brokers(image: &MetadataImage, partition: i32, brokers: &[i32]) -> Result<(), Refusal> {
-    let refuse = |what: String| {
-        let message = format!("The manual partition assignment includes {what}.");
-        Err(Refusal::new(ErrorCode::InvalidReplicaAssignment, message))
-    };
-    if brokers.is_empty() {
-        return refuse("an empty replica list".to_owned());
-    }
-    let mut seen = HashSet::new();
-    for id in brokers {
-        if !image.brokers.contains_key(id) {
-            return refuse(format!("broker {id}, but no such broker is registered"));
-        }
-        if !seen.insert(id) {
-            return refuse(format!("the broker {id} more than once"));
-        }
-    }
-    if brokers
-        .iter()
-        .all(|id| image.brokers.get(id).is_none_or(|broker| broker.fenced))
-    {
-        return refuse(format!(
-            "partition {partition}, whose brokers are all fenced"
-        ));
-    }
-    Ok(())
-}
-
 /// The records of a topic whose checks have passed.
 fn create(
     image: &MetadataImage,
@@ -299,7 +263,7 @@ fn create(
     };
     let mut records = vec![Record::from(topic)];
     for (brokers, partition) in placed.iter().zip(0..) {
-        records.push(first_state(image, id, partition, brokers).into());
+        records.push(placement::first_state(image, id, partition, brokers).into());
     }
     let resource = ConfigResource::topic(name);
     for (key, value) in &configs {
@@ -312,33 +276,6 @@ fn create(
         replication_factor: placed.first().map_or(0, Vec::len) as i16,
         configs,
         records,
-    }
-}
-
-/// A new partition: every unfenced replica is in sync, the first of them leads.
-fn first_state(
-    image: &MetadataImage,
-    topic_id: Uuid,
-    partition: i32,
-    brokers: &[i32],
-) -> PartitionRecord {
-    let registered = |id: &i32| image.brokers.get(id);
-    let unfenced = |id: &&i32| registered(id).is_some_and(|broker| !broker.fenced);
-    let isr: Vec<i32> = brokers.iter().filter(unfenced).copied().collect();
-    // A broker with several log directories chooses by itself.
-    let directory = |id| match registered(id).map(|broker| broker.directories.as_slice()) {
-        Some([only]) => *only,
-        _ => Uuid::nil(),
-    };
-    PartitionRecord {
-        topic_id,
-        partition,
-        replicas: brokers.to_vec(),
-        directories: brokers.iter().map(directory).collect(),
-        leader: isr.first().copied().unwrap_or(-1),
-        isr,
-        leader_epoch: 0,
-        partition_epoch: 0,
     }
 }
 

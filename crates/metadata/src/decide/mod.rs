@@ -3,11 +3,12 @@
 //! Everything here is pure. Nothing is applied: the caller commits the records and the image
 //! follows. Randomness (topic ids) and the broker's configuration come in as parameters.
 //!
-//! - [`create_topics`], [`delete_topics`]: topics come and go
-//! - `placement`: where the replicas of a new topic go
+//! - [`create_topics`], [`create_partitions`], [`delete_topics`]: topics come, grow and go
+//! - `placement`: where the replicas of new partitions go
 //! - [`producer_ids`]: blocks of ids for idempotent producers
 //! - [`registration`]: a broker starts
 
+pub mod create_partitions;
 pub mod create_topics;
 pub mod delete_topics;
 mod placement;

@@ -1,18 +1,35 @@
-//! Where the replicas of a new topic go: round robin over the unfenced brokers.
+//! Where the replicas of new partitions go: round robin over the unfenced brokers, or as a request
+//! says.
 //!
 //! The first replica leads. With each partition the start moves on by one broker, and with each
 //! round by one more the distance between replicas, so that the partitions of a failed leader
-//! spread over all others.
+//! spread over all others. A topic that grows goes on where it stopped.
+
+use std::{collections::HashSet, ops::Range};
 
 use odradek_protocol::ErrorCode;
+use uuid::Uuid;
 
 use super::Refusal;
-use crate::image::MetadataImage;
+use crate::{image::MetadataImage, records::PartitionRecord};
 
-/// Brokers for each partition, preferred leader first.
+/// Partitions that one request may create. They form one entry of the metadata log, which every
+/// broker applies at once; Kafka has the same limit.
+pub(super) const PARTITIONS_PER_REQUEST_MAX: usize = 10_000;
+
+/// What a request is told that goes beyond [`PARTITIONS_PER_REQUEST_MAX`].
+pub(super) fn too_many_partitions() -> Refusal {
+    let message = format!(
+        "Excessively large number of partitions per request: at most \
+         {PARTITIONS_PER_REQUEST_MAX} can be created at once."
+    );
+    Refusal::new(ErrorCode::PolicyViolation, message)
+}
+
+/// Brokers for each of these partitions, preferred leader first.
 pub(super) fn place(
     image: &MetadataImage,
-    partitions: i32,
+    partitions: Range<i32>,
     replication_factor: i16,
 ) -> Result<Vec<Vec<i32>>, Refusal> {
     let unfenced = image.brokers.values().filter(|broker| !broker.fenced);
@@ -43,8 +60,8 @@ pub(super) fn place(
             ),
         ));
     }
-    let partitions = usize::try_from(partitions).unwrap_or(0);
-    Ok((0..partitions)
+    let indexes = partitions.filter_map(|partition| usize::try_from(partition).ok());
+    Ok(indexes
         .map(|partition| replicas_of(partition, &brokers, replicas))
         .collect())
 }
@@ -59,6 +76,66 @@ fn replicas_of(partition: usize, brokers: &[i32], replicas: usize) -> Vec<i32> {
     positions
         .filter_map(|position| brokers.get(position).copied())
         .collect()
+}
+
+/// Checks the brokers that a request names for one new partition.
+pub(super) fn check_brokers(
+    image: &MetadataImage,
+    partition: i32,
+    brokers: &[i32],
+) -> Result<(), Refusal> {
+    let refuse = |what: String| {
+        let message = format!("The manual partition assignment includes {what}.");
+        Err(Refusal::new(ErrorCode::InvalidReplicaAssignment, message))
+    };
+    if brokers.is_empty() {
+        return refuse("an empty replica list".to_owned());
+    }
+    let mut seen = HashSet::new();
+    for id in brokers {
+        if !image.brokers.contains_key(id) {
+            return refuse(format!("broker {id}, but no such broker is registered"));
+        }
+        if !seen.insert(id) {
+            return refuse(format!("the broker {id} more than once"));
+        }
+    }
+    if brokers
+        .iter()
+        .all(|id| image.brokers.get(id).is_none_or(|broker| broker.fenced))
+    {
+        return refuse(format!(
+            "partition {partition}, whose brokers are all fenced"
+        ));
+    }
+    Ok(())
+}
+
+/// A new partition: every unfenced replica is in sync, the first of them leads.
+pub(super) fn first_state(
+    image: &MetadataImage,
+    topic_id: Uuid,
+    partition: i32,
+    brokers: &[i32],
+) -> PartitionRecord {
+    let registered = |id: &i32| image.brokers.get(id);
+    let unfenced = |id: &&i32| registered(id).is_some_and(|broker| !broker.fenced);
+    let isr: Vec<i32> = brokers.iter().filter(unfenced).copied().collect();
+    // A broker with several log directories chooses by itself.
+    let directory = |id| match registered(id).map(|broker| broker.directories.as_slice()) {
+        Some([only]) => *only,
+        _ => Uuid::nil(),
+    };
+    PartitionRecord {
+        topic_id,
+        partition,
+        replicas: brokers.to_vec(),
+        directories: brokers.iter().map(directory).collect(),
+        leader: isr.first().copied().unwrap_or(-1),
+        isr,
+        leader_epoch: 0,
+        partition_epoch: 0,
+    }
 }
 
 #[cfg(test)]
@@ -86,7 +163,7 @@ mod tests {
     #[test]
     fn replicas_are_distinct_and_leaders_are_spread_evenly() {
         for (brokers, replicas) in [(1, 1), (2, 2), (3, 3), (5, 3), (6, 2)] {
-            let placed = place(&cluster(brokers, 0), brokers * 4, replicas).unwrap();
+            let placed = place(&cluster(brokers, 0), 0..brokers * 4, replicas).unwrap();
             let mut led = BTreeMap::<i32, i32>::new();
             for partition in &placed {
                 assert_eq!(
@@ -101,7 +178,7 @@ mod tests {
 
     #[test]
     fn the_partitions_of_one_leader_have_different_followers() {
-        let placed = place(&cluster(4, 0), 12, 2).unwrap();
+        let placed = place(&cluster(4, 0), 0..12, 2).unwrap();
         let followers = placed
             .iter()
             .filter(|brokers| brokers[0] == 1)
@@ -120,7 +197,7 @@ mod tests {
             (3, 3, "all brokers are currently fenced"),
             (3, 1, "only 2 of 3 broker(s) are unfenced"),
         ] {
-            let refusal = place(&cluster(brokers, fenced), 1, 3).unwrap_err();
+            let refusal = place(&cluster(brokers, fenced), 0..1, 3).unwrap_err();
             assert_eq!(refusal.code, ErrorCode::InvalidReplicationFactor);
             assert!(refusal.message.contains(part), "{}", refusal.message);
         }
