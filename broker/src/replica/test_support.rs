@@ -21,7 +21,7 @@ use odradek_protocol::records::BatchBuilder;
 use odradek_storage::{
     append::AppendRequest,
     disk::{
-        DirEntry, Disk, DiskFile, FileLock, FileStat, OpenMode, PageCacheIdentity,
+        DirEntry, Disk, DiskFile, FileLock, FileStat, OpenMode, PageCacheIdentity, Space,
         memory::MemoryDisk,
     },
     file_cache::FileCache,
@@ -402,5 +402,9 @@ impl Disk for ProbedDisk {
 
     fn page_cache_identity(&self, dir: &Path) -> io::Result<PageCacheIdentity> {
         self.memory.page_cache_identity(dir)
+    }
+
+    fn space(&self, dir: &Path) -> io::Result<Space> {
+        self.memory.space(dir)
     }
 }

@@ -79,6 +79,16 @@ pub struct PageCacheIdentity {
     pub mount: String,
 }
 
+/// How much room a file system has, as it says itself. It may be wrong in either direction: a
+/// quota can end earlier, and freed space can appear late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    /// Bytes that a process without privileges may still write.
+    pub free_bytes: u64,
+    /// Bytes of the whole file system.
+    pub total_bytes: u64,
+}
+
 /// A file system.
 pub trait Disk: fmt::Debug + Send + Sync {
     /// Opens a file.
@@ -111,6 +121,9 @@ pub trait Disk: fmt::Debug + Send + Sync {
 
     /// The identity of the page cache behind `dir`.
     fn page_cache_identity(&self, dir: &Path) -> io::Result<PageCacheIdentity>;
+
+    /// The room on the file system that `dir` is on. One cheap call to the kernel.
+    fn space(&self, dir: &Path) -> io::Result<Space>;
 }
 
 /// A lock that is released when it is dropped.

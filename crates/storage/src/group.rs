@@ -220,7 +220,11 @@ impl Group<'_> {
             return Ok(());
         }
         let Self { log, context, .. } = self;
-        if let Err(error) = log.writer.write(&run.batches, &log.config, context.now_ms) {
+        let spare_bytes = log.state.context.health.spare_bytes();
+        let written = log
+            .writer
+            .write(&run.batches, &log.config, spare_bytes, context.now_ms);
+        if let Err(error) = written {
             let error = self.write_failed(error);
             for result in self.results.iter_mut().skip(run.first_request) {
                 if result.is_ok() {

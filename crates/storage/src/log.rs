@@ -177,6 +177,12 @@ impl Log {
         Ok(())
     }
 
+    /// Gives back the disk space that was asked for in advance and is not used yet.
+    pub fn give_back_preallocated(&mut self) -> Result<(), LogError> {
+        self.check_writable()?;
+        Ok(self.writer.trim()?)
+    }
+
     /// Forgets producers that wrote nothing for `producer.id.expiration.ms`.
     pub fn expire_producers(&mut self, now_ms: i64) {
         self.state.producers.lock().expire(now_ms);

@@ -25,6 +25,7 @@ mod guard;
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use thiserror::Error;
@@ -209,16 +210,38 @@ pub enum LogDirError {
     Checkpoint(#[from] CheckpointError),
 }
 
-/// Whether a log directory can still be trusted; shared by everything that uses it.
+/// Whether a log directory can still be trusted, and has room to waste; shared by everything that
+/// uses it.
 ///
 /// After a failed sync nobody knows what is on the disk: the directory goes offline for as long as
 /// the process lives, and the sync is never tried again. [`LogDir::disk`] sees to it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct DirHealth {
     offline: OnceLock<String>,
+    spare_bytes: AtomicU64,
+}
+
+impl Default for DirHealth {
+    /// Trusted, with all the room in the world.
+    fn default() -> Self {
+        Self {
+            offline: OnceLock::new(),
+            spare_bytes: AtomicU64::new(u64::MAX),
+        }
+    }
 }
 
 impl DirHealth {
+    /// The disk can spare so many bytes: appends may ask for some of it in advance.
+    pub fn set_spare_bytes(&self, bytes: u64) {
+        self.spare_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes that the disk can spare, as far as anybody has looked.
+    pub fn spare_bytes(&self) -> u64 {
+        self.spare_bytes.load(Ordering::Relaxed)
+    }
+
     /// Takes the directory offline for good. Only the first reason is kept.
     pub fn poison(&self, reason: impl Into<String>) {
         // A second reason is a consequence of the first.
@@ -344,6 +367,10 @@ impl LogDir {
     /// Every log is recovered: from now on the death of the process alone is recognised as such.
     pub fn mark_recovered(&self) -> Result<(), LogDirError> {
         let path = self.path.join(BOOT_IDENTITY_FILE);
+        // It says so already. Written anew on a full disk, it would lose what it says.
+        if self.previous_stop == PreviousStop::ProcessDied {
+            return Ok(());
+        }
         let current = current_boot_identity(&*self.disk, &self.path)?;
         // Not synced: after a power loss the kernel has another identity, whatever is in the file.
         overwrite(&*self.disk, &path, current.as_bytes()).map_err(io_error("write", &path))

@@ -4,6 +4,9 @@
 //! waste space in every idle partition, so the step starts at nothing and grows with the rate: it
 //! doubles when it lasted less than a second, and shrinks when it lasted long. The file's length
 //! does not change, and what was not used is given back when the segment is sealed or closed.
+//!
+//! Space is wasted only where there is plenty: a step takes at most one part in [`SPARE_PARTS`] of
+//! what the disk can spare, so that on a small or nearly full disk nothing is preallocated.
 
 /// The smallest step; below this rate per second nothing is preallocated.
 const STEP_MIN: u64 = 1 << 20;
@@ -13,6 +16,9 @@ const STEP_MAX: u64 = 32 << 20;
 const SHORT_MS: i64 = 1000;
 /// A step that lasted more than this was too large.
 const LONG_MS: i64 = 4000;
+
+/// One step takes at most so small a part of the space that the disk can spare.
+const SPARE_PARTS: u64 = 16;
 
 /// The state of one active segment's preallocation. Positions are bytes in its file.
 #[derive(Debug, Clone, Copy)]
@@ -49,8 +55,15 @@ impl Preallocation {
     }
 
     /// A write will make the file end at `end`, and the segment will never be larger than
-    /// `size_max`. Returns what to preallocate first, if anything.
-    pub(crate) fn before_write(&mut self, end: u64, size_max: u64, now_ms: i64) -> Option<Stretch> {
+    /// `size_max`. The disk can spare `spare_bytes`. Returns what to preallocate first, if
+    /// anything.
+    pub(crate) fn before_write(
+        &mut self,
+        end: u64,
+        size_max: u64,
+        spare_bytes: u64,
+        now_ms: i64,
+    ) -> Option<Stretch> {
         if end <= self.step_end {
             return None;
         }
@@ -67,6 +80,9 @@ impl Preallocation {
                 self.step / 2
             }
         };
+        if spare_bytes / SPARE_PARTS < self.step {
+            self.step = 0;
+        }
         self.step_began_ms = now_ms;
         self.step_end = end + self.step.max(STEP_MIN);
         let position = self.allocated_end.max(end);
@@ -110,7 +126,7 @@ mod tests {
         for n in 0..times {
             end += bytes;
             let now_ms = n as i64 * interval_ms;
-            if let Some(stretch) = preallocation.before_write(end, SEGMENT, now_ms) {
+            if let Some(stretch) = preallocation.before_write(end, SEGMENT, u64::MAX, now_ms) {
                 assert!(
                     end <= stretch.position,
                     "only space that is not written now"
@@ -138,7 +154,7 @@ mod tests {
         let mut preallocation = Preallocation::new(0, 0, None);
         let size_max = 5 * MIB;
         for end in 1..=5 {
-            if let Some(stretch) = preallocation.before_write(end * MIB, size_max, 0) {
+            if let Some(stretch) = preallocation.before_write(end * MIB, size_max, u64::MAX, 0) {
                 assert!(stretch.position + stretch.len <= size_max);
             }
         }
@@ -148,10 +164,10 @@ mod tests {
     fn the_next_segment_goes_on_with_the_step_of_the_one_before() {
         let mut first = Preallocation::new(0, 0, None);
         for end in 1..100 {
-            first.before_write(end * MIB, SEGMENT, 0);
+            first.before_write(end * MIB, SEGMENT, u64::MAX, 0);
         }
         let mut second = Preallocation::new(0, 0, Some(&first));
-        let stretch = second.before_write(MIB, SEGMENT, 0);
+        let stretch = second.before_write(MIB, SEGMENT, u64::MAX, 0);
         assert_eq!(
             stretch,
             Some(Stretch {
@@ -162,10 +178,22 @@ mod tests {
     }
 
     #[test]
+    fn a_disk_without_much_to_spare_is_left_alone() {
+        let mut preallocation = Preallocation::new(0, 0, None);
+        for end in 1..100 {
+            let spare_bytes = SPARE_PARTS * STEP_MIN - 1;
+            let stretch = preallocation.before_write(end * MIB, SEGMENT, spare_bytes, 0);
+            assert_eq!(stretch, None);
+        }
+        let stretch = preallocation.before_write(100 * MIB, SEGMENT, SPARE_PARTS * STEP_MIN, 0);
+        assert!(stretch.is_some_and(|stretch| stretch.len == STEP_MIN));
+    }
+
+    #[test]
     fn a_cut_file_has_nothing_preallocated() {
         let mut preallocation = Preallocation::new(0, 0, None);
         for end in 1..10 {
-            preallocation.before_write(end * MIB, SEGMENT, 0);
+            preallocation.before_write(end * MIB, SEGMENT, u64::MAX, 0);
         }
         assert!(preallocation.reaches_beyond(9 * MIB));
         preallocation.cut_to(MIB);

@@ -139,11 +139,12 @@ impl SegmentWriter {
     }
 
     /// Writes the batches behind the published end of the file, with one call. Readers do not see
-    /// them yet.
+    /// them yet. The disk can spare `spare_bytes` for what will be written later.
     pub(crate) fn write(
         &mut self,
         batches: &[PlacedBatch],
         config: &LogConfig,
+        spare_bytes: u64,
         now_ms: i64,
     ) -> Result<(), WriteError> {
         let handle = self.segment.handle().map_err(WriteError::NotStarted)?;
@@ -154,7 +155,10 @@ impl SegmentWriter {
                 .map(|batch| u64::from(batch.len()))
                 .sum::<u64>();
         let size_max = u64::from(config.segment_bytes);
-        if let Some(space) = self.preallocation.before_write(end, size_max, now_ms) {
+        let preallocated = self
+            .preallocation
+            .before_write(end, size_max, spare_bytes, now_ms);
+        if let Some(space) = preallocated {
             // Only speed depends on it; a full disk shows in the write.
             let _ = handle.preallocate(space.position, space.len);
         }
@@ -299,6 +303,11 @@ impl SegmentWriter {
         self.segment.set_largest_timestamp(Some(self.largest));
         self.note_time();
         self.write_indexes()?;
+        self.trim()
+    }
+
+    /// Gives back the space that was preallocated and is not used.
+    pub(crate) fn trim(&mut self) -> Result<(), IoError> {
         let size = u64::from(self.segment.size());
         if self.preallocation.reaches_beyond(size) {
             self.segment

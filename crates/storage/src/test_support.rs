@@ -17,7 +17,9 @@ use odradek_protocol::records::{BatchBuilder, BatchRecords, Batches};
 use crate::{
     append::{AppendContext, AppendOrigin, AppendRequest, Appended},
     config::LogConfig,
-    disk::{DirEntry, Disk, DiskFile, FileLock, FileStat, OpenMode, PageCacheIdentity, RealDisk},
+    disk::{
+        DirEntry, Disk, DiskFile, FileLock, FileStat, OpenMode, PageCacheIdentity, RealDisk, Space,
+    },
     error::{AppendError, OpenError},
     file_cache::FileCache,
     log::{Log, LogContext, OpenOptions},
@@ -276,6 +278,9 @@ impl Disk for FullDisk {
     }
     fn page_cache_identity(&self, dir: &Path) -> io::Result<PageCacheIdentity> {
         self.disk.page_cache_identity(dir)
+    }
+    fn space(&self, dir: &Path) -> io::Result<Space> {
+        self.disk.space(dir)
     }
 }
 

@@ -21,7 +21,9 @@ use parking_lot::Mutex;
 
 use self::crash::{Event, History};
 use self::image::{Change, Image, Node, NodeId};
-use super::{DirEntry, Disk, DiskFile, EntryKind, FileLock, FileStat, OpenMode, PageCacheIdentity};
+use super::{
+    DirEntry, Disk, DiskFile, EntryKind, FileLock, FileStat, OpenMode, PageCacheIdentity, Space,
+};
 
 /// A file system in memory. Clones share it.
 #[derive(Debug, Clone)]
@@ -40,6 +42,8 @@ struct State {
     inherited: usize,
     locked: BTreeSet<NodeId>,
     boot: u64,
+    /// Bytes that all files together may have; without it there is no end.
+    total_bytes: Option<u64>,
     /// Operations left before the one that fails, and how.
     fault: Option<(usize, io::ErrorKind)>,
     /// Tells which place in the code syncs.
@@ -66,6 +70,7 @@ impl MemoryDisk {
             inherited: 0,
             locked: BTreeSet::new(),
             boot,
+            total_bytes: None,
             fault: None,
             sync_caller: None,
         };
@@ -94,6 +99,12 @@ impl MemoryDisk {
     /// finds out.
     pub fn record_sync_callers(&self, caller: fn() -> String) {
         self.state.lock().sync_caller = Some(caller);
+    }
+
+    /// From now on all files together have room for so many bytes. What a write cannot find room
+    /// for it leaves out, and fails.
+    pub fn set_total_bytes(&self, bytes: u64) {
+        self.state.lock().total_bytes = Some(bytes);
     }
 
     /// Lets `operations` more operations that change or sync something succeed; the one after them
@@ -130,6 +141,19 @@ impl MemoryDisk {
 }
 
 impl State {
+    /// Bytes that files may still grow by.
+    fn free_bytes(&self) -> u64 {
+        let left = |total: u64| total.saturating_sub(self.live.used_bytes());
+        self.total_bytes.map_or(u64::MAX, left)
+    }
+
+    /// How many of `len` bytes at `position` find room.
+    fn room_for(&self, file: NodeId, position: u64, len: u64) -> io::Result<u64> {
+        let end = position.saturating_add(len);
+        let grows_by = end.saturating_sub(self.live.file(file)?.len() as u64);
+        Ok(len - grows_by.saturating_sub(self.free_bytes()).min(len))
+    }
+
     /// Counts an operation that may be made to fail.
     fn operation(&mut self) -> io::Result<()> {
         match &mut self.fault {
@@ -321,6 +345,14 @@ impl Disk for MemoryDisk {
             mount: "memory".to_owned(),
         })
     }
+
+    fn space(&self, _dir: &Path) -> io::Result<Space> {
+        let state = self.state.lock();
+        Ok(Space {
+            free_bytes: state.free_bytes(),
+            total_bytes: state.total_bytes.unwrap_or(u64::MAX),
+        })
+    }
 }
 
 #[derive(Debug)]
@@ -386,12 +418,19 @@ impl DiskFile for MemoryFile {
         if data.is_empty() {
             return Ok(());
         }
-        let result = self.state.lock().operation();
-        let written = if result.is_ok() {
-            data.len()
-        } else {
-            data.len() / 2
+        let (mut result, room) = {
+            let mut state = self.state.lock();
+            let room = state.room_for(self.node, position, data.len() as u64)?;
+            (state.operation(), room as usize)
         };
+        let mut written = data.len();
+        if result.is_err() {
+            written /= 2;
+        }
+        if room < written {
+            written = room;
+            result = Err(io::ErrorKind::StorageFull.into());
+        }
         if written > 0 {
             self.write(&data[..written], position);
         }

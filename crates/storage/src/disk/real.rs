@@ -14,7 +14,9 @@ use std::sync::Arc;
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 
-use super::{DirEntry, Disk, DiskFile, EntryKind, FileLock, FileStat, OpenMode, PageCacheIdentity};
+use super::{
+    DirEntry, Disk, DiskFile, EntryKind, FileLock, FileStat, OpenMode, PageCacheIdentity, Space,
+};
 
 /// The most parts one `pwritev` takes (`IOV_MAX` on Linux).
 const WRITE_PARTS_MAX: usize = 1024;
@@ -102,6 +104,14 @@ impl Disk for RealDisk {
             rustix::fs::minor(device)
         );
         Ok(PageCacheIdentity { boot_id, mount })
+    }
+
+    fn space(&self, dir: &Path) -> io::Result<Space> {
+        let found = rustix::fs::statvfs(dir)?;
+        Ok(Space {
+            free_bytes: found.f_bavail.saturating_mul(found.f_frsize),
+            total_bytes: found.f_blocks.saturating_mul(found.f_frsize),
+        })
     }
 }
 

@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::DirHealth;
-use crate::disk::{DirEntry, Disk, DiskFile, FileLock, FileStat, OpenMode, PageCacheIdentity};
+use crate::disk::{
+    DirEntry, Disk, DiskFile, FileLock, FileStat, OpenMode, PageCacheIdentity, Space,
+};
 use crate::error::is_out_of_descriptors;
 
 /// A file system whose failed syncs take `health` offline.
@@ -76,6 +78,10 @@ impl Disk for GuardedDisk {
 
     fn page_cache_identity(&self, dir: &Path) -> io::Result<PageCacheIdentity> {
         self.disk.page_cache_identity(dir)
+    }
+
+    fn space(&self, dir: &Path) -> io::Result<Space> {
+        self.disk.space(dir)
     }
 }
 

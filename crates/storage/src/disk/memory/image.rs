@@ -126,6 +126,21 @@ impl Image {
         names.into_iter().try_fold(ROOT, step)
     }
 
+    /// Bytes in all files that have a name.
+    pub(super) fn used_bytes(&self) -> u64 {
+        self.used_below(ROOT)
+    }
+
+    fn used_below(&self, node: NodeId) -> u64 {
+        match self.nodes.get(&node) {
+            Some(Node::File(content)) => content.len() as u64,
+            Some(Node::Directory(entries)) => {
+                entries.values().map(|child| self.used_below(*child)).sum()
+            }
+            None => 0,
+        }
+    }
+
     pub(super) fn unused_node(&self) -> NodeId {
         self.nodes.keys().next_back().map_or(ROOT, |last| last + 1)
     }
