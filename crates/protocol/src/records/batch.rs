@@ -202,6 +202,12 @@ impl Attributes {
         self.with(Self::CONTROL, control)
     }
 
+    /// The same attributes, with or without a delete horizon in place of the base timestamp.
+    #[must_use]
+    pub fn with_delete_horizon(self, delete_horizon: bool) -> Self {
+        self.with(Self::DELETE_HORIZON, delete_horizon)
+    }
+
     fn has(self, bit: i16) -> bool {
         self.0 & bit != 0
     }

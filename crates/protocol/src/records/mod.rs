@@ -8,8 +8,9 @@
 //! - [`record`]: single records and their headers
 //! - [`control`]: the records that end a transaction
 //! - [`builder`]: making batches: tests, control batches, the broker's own records
+//! - [`rewrite`]: what compaction leaves of a batch
 //!
-//! The broker passes batches through as they came: nothing here recompresses.
+//! The broker passes batches through as they came: only compaction recompresses.
 
 pub mod batch;
 pub mod builder;
@@ -17,6 +18,7 @@ pub mod compression;
 pub mod control;
 pub mod encoding;
 pub mod record;
+pub mod rewrite;
 pub mod validate;
 
 pub use batch::{
@@ -25,4 +27,5 @@ pub use batch::{
 pub use builder::BatchBuilder;
 pub use compression::Compression;
 pub use record::{BatchRecords, Record};
+pub use rewrite::BatchRewriter;
 pub use validate::{RecordError, RecordRules, RecordStats, validate_records};
