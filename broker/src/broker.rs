@@ -331,6 +331,7 @@ fn start_services(
         Arc::clone(config),
         metadata.clone(),
         Arc::clone(&replicas),
+        Arc::clone(&disk),
         Clock::System,
     );
     Ok(Arc::new(Services {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    Config, Fetch, Loaded, Network, Storage, Surroundings, Topics,
+    Config, Fetch, Loaded, Network, Offsets, Storage, Surroundings, Topics,
     check::{self, Problem, Problems, Settings},
     listeners::{self, Address},
     raw,
@@ -84,6 +84,7 @@ pub(super) fn build(
         topic_defaults: TopicDefaults::new(&settings),
         storage: Storage::new(&settings, directory),
         fetch: Fetch::new(&settings),
+        offsets: Offsets::new(&settings),
         settings,
     };
     Ok(Loaded {
@@ -129,12 +130,17 @@ fn check_alone(settings: &Settings, problems: &mut Vec<Problem>) {
             ));
         }
     }
-    if settings.number::<i32>("default.replication.factor") > 1 {
-        problems.push(settings.problem(
-            "default.replication.factor",
-            "a single node cannot hold several replicas".to_owned(),
-            "set it to 1",
-        ));
+    for key in [
+        "default.replication.factor",
+        "offsets.topic.replication.factor",
+    ] {
+        if settings.number::<i32>(key) > 1 {
+            problems.push(settings.problem(
+                key,
+                "a single node cannot hold several replicas".to_owned(),
+                "set it to 1",
+            ));
+        }
     }
 }
 
@@ -233,6 +239,9 @@ impl Storage {
     fn new(settings: &Settings, directory: PathBuf) -> Self {
         Self {
             directory,
+            min_free_bytes: settings
+                .text("storage.min.free.bytes")
+                .and_then(|text| text.parse().ok()),
             recovery_threads: settings.number("num.recovery.threads.per.data.dir"),
             retention_check_interval: settings.milliseconds("log.retention.check.interval.ms"),
             flush_interval: settings.milliseconds("log.recovery.flush.interval.ms"),
@@ -251,6 +260,22 @@ impl Fetch {
         Self {
             response_bytes_max: settings.number("fetch.max.bytes"),
             sessions_max: settings.number("max.incremental.fetch.session.cache.slots"),
+        }
+    }
+}
+
+impl Offsets {
+    fn new(settings: &Settings) -> Self {
+        let minutes: u32 = settings.number("offsets.retention.minutes");
+        Self {
+            topic_partitions: settings.number("offsets.topic.num.partitions"),
+            topic_replication_factor: settings.number("offsets.topic.replication.factor"),
+            topic_segment_bytes: settings.number("offsets.topic.segment.bytes"),
+            metadata_len_max: settings.number("offset.metadata.max.bytes"),
+            commit_timeout: settings.milliseconds("offsets.commit.timeout.ms"),
+            load_bytes: settings.number("offsets.load.buffer.size"),
+            retention: Duration::from_secs(60 * u64::from(minutes)),
+            retention_check_interval: settings.milliseconds("offsets.retention.check.interval.ms"),
         }
     }
 }

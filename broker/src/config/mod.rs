@@ -50,6 +50,8 @@ pub struct Config {
     pub storage: Storage,
     /// Limits of fetches.
     pub fetch: Fetch,
+    /// Committed offsets and the topic they are kept in.
+    pub offsets: Offsets,
     /// Every key with its value and origin, for `DescribeConfigs`.
     pub settings: Settings,
 }
@@ -100,6 +102,8 @@ pub struct Topics {
 pub struct Storage {
     /// `log.dirs`.
     pub directory: PathBuf,
+    /// `storage.min.free.bytes`; `None`: what fits the disk.
+    pub min_free_bytes: Option<u64>,
     /// `num.recovery.threads.per.data.dir`.
     pub recovery_threads: usize,
     /// `log.retention.check.interval.ms`.
@@ -123,6 +127,27 @@ pub struct Fetch {
     pub response_bytes_max: i32,
     /// `max.incremental.fetch.session.cache.slots`.
     pub sessions_max: usize,
+}
+
+/// Committed offsets and the topic they are kept in.
+#[derive(Debug, Clone)]
+pub struct Offsets {
+    /// `offsets.topic.num.partitions`.
+    pub topic_partitions: i32,
+    /// `offsets.topic.replication.factor`.
+    pub topic_replication_factor: i16,
+    /// `offsets.topic.segment.bytes`.
+    pub topic_segment_bytes: u32,
+    /// `offset.metadata.max.bytes`, which Kafka counts in UTF-16 units.
+    pub metadata_len_max: usize,
+    /// `offsets.commit.timeout.ms`.
+    pub commit_timeout: Duration,
+    /// `offsets.load.buffer.size`.
+    pub load_bytes: u32,
+    /// `offsets.retention.minutes`.
+    pub retention: Duration,
+    /// `offsets.retention.check.interval.ms`.
+    pub retention_check_interval: Duration,
 }
 
 /// A configuration that can be started, with what its author should be told.

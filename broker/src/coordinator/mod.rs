@@ -5,12 +5,17 @@
 //! - [`shard`]: the groups of one partition of `__consumer_offsets`, behind one lock.
 //! - [`group`]: one group: the classic protocol as a pure state machine.
 //! - [`records`]: the records of `__consumer_offsets`.
-//! - [`state_log`]: one partition of it: append, replay.
+//! - [`state_log`]: one partition of it: append in order.
+//! - [`replay`], [`load`]: read it from the first record to the last, at the start.
+//! - [`offsets`]: the positions of a group: commit, fetch, delete.
 //! - [`internal_topic`]: the topic itself.
 
 pub(crate) mod group;
 pub(crate) mod internal_topic;
+mod load;
+pub(crate) mod offsets;
 pub(crate) mod records;
+mod replay;
 pub(crate) mod shard;
 pub(crate) mod state_log;
 
@@ -22,7 +27,7 @@ use parking_lot::RwLock;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
-use crate::{clock::Clock, config::Config, metadata::MetadataHandle, replica::Manager};
+use crate::{clock::Clock, config::Config, disk::DiskPool, metadata::MetadataHandle, replica::Manager};
 use internal_topic::OFFSETS_TOPIC;
 use shard::Shard;
 use state_log::StateLog;
@@ -33,6 +38,7 @@ pub(crate) struct Coordinator {
     config: Arc<Config>,
     metadata: MetadataHandle,
     replicas: Arc<Manager>,
+    disk: Arc<DiskPool>,
     clock: Clock,
     shards: RwLock<Shards>,
     /// Replays, and what else must run to its end whoever waits for it.
@@ -55,12 +61,14 @@ impl Coordinator {
         config: Arc<Config>,
         metadata: MetadataHandle,
         replicas: Arc<Manager>,
+        disk: Arc<DiskPool>,
         clock: Clock,
     ) -> Arc<Self> {
         Arc::new(Self {
             config,
             metadata,
             replicas,
+            disk,
             clock,
             shards: RwLock::default(),
             tasks: TaskTracker::new(),
@@ -98,8 +106,9 @@ impl Coordinator {
         self.tasks.wait().await;
     }
 
-    /// Makes the shards those of the image, whose logs must be open. Does nothing when they are.
-    pub(crate) fn follow(&self, image: &MetadataImage) {
+    /// Makes the shards those of the image, whose logs must be open. Those that are new are loaded
+    /// in the background. Does nothing when there are none.
+    pub(crate) fn follow(&self, image: &Arc<MetadataImage>) {
         let topic = image.topic(OFFSETS_TOPIC);
         let topic_id = topic.map_or(Uuid::nil(), |topic| topic.id);
         let partitions = topic.map_or(0..0, |topic| 0..topic.partitions.len() as i32);
@@ -111,14 +120,29 @@ impl Coordinator {
         }
         shards.topic_id = topic_id;
         shards.count = partitions.end;
+        let mut new = Vec::new();
         for partition in partitions {
             shards.by_partition.entry(partition).or_insert_with(|| {
-                let log = StateLog::new(Arc::clone(&self.replicas), self.clock.clone(), partition);
-                let shard = Shard::new(partition, log, self.clock.clone());
-                shard.loaded();
+                let shard = Shard::new(partition, self.state_log(partition), self.clock.clone());
+                new.push(Arc::clone(&shard));
                 shard
             });
         }
+        if !new.is_empty() {
+            let (image, disk) = (Arc::clone(image), Arc::clone(&self.disk));
+            let chunk_bytes = self.config.offsets.load_bytes;
+            self.tasks.spawn(load::load(new, image, disk, chunk_bytes));
+        }
+    }
+
+    fn state_log(&self, partition: i32) -> StateLog {
+        let timeout = self.config.offsets.commit_timeout;
+        StateLog::new(
+            Arc::clone(&self.replicas),
+            self.clock.clone(),
+            timeout,
+            partition,
+        )
     }
 
     /// The shard of that group, loaded or not.

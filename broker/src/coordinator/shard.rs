@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::{
     group::{Effects, Group, Now},
+    offsets::{CommittedOffset, GroupOffsets},
     records::GroupValue,
     state_log::StateLog,
 };
@@ -37,10 +38,12 @@ pub(crate) struct ShardState {
     pub(crate) groups: HashMap<Arc<str>, Entry>,
 }
 
-/// A group with all that is known of it. Its committed offsets join here.
+/// A group with all that is known of it.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) group: Group,
+    /// How far it has read.
+    pub(crate) offsets: GroupOffsets,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,11 +121,39 @@ impl ShardState {
     /// A group as its record says; without a value it is gone, unless it has offsets.
     pub(crate) fn restore_group(&mut self, _id: &str, _value: Option<GroupValue>, _now: Now) {}
 
+    /// Whether the log is still being replayed.
+    pub(crate) fn is_loading(&self) -> bool {
+        self.phase == Phase::Loading
+    }
+
+    /// A position as its record says; without a value it is gone.
+    pub(crate) fn restore_offset(
+        &mut self,
+        group: &str,
+        topic: &Arc<str>,
+        partition: i32,
+        value: Option<CommittedOffset>,
+        now: Now,
+    ) {
+        match value {
+            Some(committed) => {
+                let entry = self.get_or_create(group, now);
+                entry.offsets.set(topic, partition, committed);
+            }
+            None => {
+                if let Some(entry) = self.groups.get_mut(group) {
+                    entry.offsets.remove(topic, partition);
+                }
+            }
+        }
+    }
+
     /// The group of that name, made now if there is none.
     pub(crate) fn get_or_create(&mut self, id: &str, now: Now) -> &mut Entry {
         let id: Arc<str> = id.into();
         self.groups.entry(Arc::clone(&id)).or_insert_with(|| Entry {
             group: Group::new(id, now),
+            offsets: GroupOffsets::default(),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! One partition of `__consumer_offsets` as the memory of its coordinator: append, replay.
+//! One partition of `__consumer_offsets` as the memory of its coordinator: append in order. [`replay`](super::replay) reads it.
 //!
 //! Appends are group commits of the partition's own queue: many callers share one write.
 //!
@@ -24,9 +24,6 @@ use crate::{
     clock::Clock,
     replica::{AppendError, AppendReply, Manager, Partition, PartitionError, RequiredAcks},
 };
-
-/// How long an answer waits for an append (`offsets.commit.timeout.ms`, Kafka's default).
-const APPEND_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A record to append. Without a value it is a tombstone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +75,8 @@ pub(crate) struct StateLog {
 struct Shared {
     replicas: Arc<Manager>,
     clock: Clock,
+    /// How long an answer waits for an append.
+    timeout: Duration,
     /// Its number in `__consumer_offsets`.
     partition: i32,
     pending: Mutex<Pending>,
@@ -97,12 +96,18 @@ struct PendingAppend {
 }
 
 impl StateLog {
-    /// The log in that partition of `__consumer_offsets`.
-    pub(crate) fn new(replicas: Arc<Manager>, clock: Clock, partition: i32) -> Self {
+    /// The log in that partition of `__consumer_offsets`. Whoever appends waits up to `timeout`.
+    pub(crate) fn new(
+        replicas: Arc<Manager>,
+        clock: Clock,
+        timeout: Duration,
+        partition: i32,
+    ) -> Self {
         Self {
             shared: Arc::new(Shared {
                 replicas,
                 clock,
+                timeout,
                 partition,
                 pending: Mutex::default(),
             }),
@@ -115,13 +120,28 @@ impl StateLog {
         &self,
         records: Vec<StateRecord>,
     ) -> impl Future<Output = Result<(), StateLogError>> + Send + 'static {
+        self.append_then(records, |_| ())
+    }
+
+    /// Appends the records and calls `then` with what became of them: when every in-sync replica
+    /// has them, or when they were refused. They are enqueued before this returns.
+    ///
+    /// The future resolves after that, or when the time is up, to what became of the records.
+    /// Dropping it changes nothing. `then` may take the shard's lock, and must not block else.
+    pub(crate) fn append_then(
+        &self,
+        records: Vec<StateRecord>,
+        then: impl FnOnce(&Appended) + Send + 'static,
+    ) -> impl Future<Output = Result<(), StateLogError>> + Send + 'static {
         let (done, outcome) = oneshot::channel();
-        self.append_then(records, move |appended| {
+        self.enqueue(records, move |appended| {
+            then(&appended);
             // Nobody may be waiting any more.
             let _ = done.send(appended);
         });
+        let deadline = self.shared.timeout;
         async move {
-            match timeout(APPEND_TIMEOUT, outcome).await {
+            match timeout(deadline, outcome).await {
                 Ok(Ok(appended)) => appended.map(|_offset| ()),
                 Ok(Err(_)) => Err(StateLogError::Stopping),
                 Err(_) => Err(StateLogError::TimedOut),
@@ -129,13 +149,12 @@ impl StateLog {
         }
     }
 
-    /// Appends the records, and calls `then` when every in-sync replica has them or they were
-    /// refused. They are enqueued before this returns. `then` must not block.
-    pub(crate) fn append_then(
-        &self,
-        records: Vec<StateRecord>,
-        then: impl FnOnce(Appended) + Send + 'static,
-    ) {
+    /// The partition itself, to be read.
+    pub(super) fn led_partition(&self) -> Result<Arc<Partition>, PartitionError> {
+        self.shared.partition()
+    }
+
+    fn enqueue(&self, records: Vec<StateRecord>, then: impl FnOnce(Appended) + Send + 'static) {
         let shared = &self.shared;
         // Held while enqueueing: both queues have the same order.
         let mut pending = shared.pending.lock();
@@ -150,11 +169,15 @@ impl StateLog {
 }
 
 impl Shared {
+    fn partition(&self) -> Result<Arc<Partition>, PartitionError> {
+        self.replicas.partition(OFFSETS_TOPIC, self.partition)
+    }
+
     fn enqueue(
         &self,
         records: &[StateRecord],
     ) -> Result<(Arc<Partition>, AppendReply), StateLogError> {
-        let partition = self.replicas.partition(OFFSETS_TOPIC, self.partition)?;
+        let partition = self.partition()?;
         let now_ms = self.clock.now_ms();
         let mut batch = BatchBuilder::new();
         for StateRecord { key, value } in records {

@@ -30,6 +30,7 @@ pub const SECTIONS: &[(&str, &[Key])] = &[
     ("Topics", TOPICS),
     ("The log", LOG),
     ("Producers and consumers", CLIENTS),
+    ("Committed offsets", OFFSETS),
 ];
 
 const IDENTITY: &[Key] = &[
@@ -254,6 +255,16 @@ const LOG: &[Key] = &[
         "The older name of `log.dirs`, used when that is unset.",
     ),
     key(
+        "storage.min.free.bytes",
+        Kind::Long(0, i64::MAX),
+        None,
+        "Odradek's own: the reserve in bytes on the disk of the data folder. Below it, produces \
+         are refused with the retriable error `NOT_ENOUGH_REPLICAS`, while fetches, deletes, \
+         retention and metadata go on; internal topics, and so the commits of groups, go on down \
+         to a quarter of it. An eighth above it, produces are accepted again. `0`: no reserve. \
+         Unset: 268435456, but no more than a tenth of the disk.",
+    ),
+    key(
         "log.segment.bytes",
         SEGMENT_BYTES,
         Some("1073741824"),
@@ -399,7 +410,8 @@ const LOG: &[Key] = &[
         "log.recovery.flush.bytes",
         Kind::Long(1, i64::MAX),
         Some("1073741824"),
-        "Odradek's own: unflushed bytes over all partitions that start that flush earlier.",
+        "Odradek's own: unflushed bytes over all partitions that start that flush earlier. When \
+         there are twice as many, appends wait for the flush.",
     ),
     key(
         "log.flush.start.offset.checkpoint.interval.ms",
@@ -441,5 +453,61 @@ const CLIENTS: &[Key] = &[
         Some("1000"),
         "Fetch sessions remembered at once. A client without one sends its whole list of \
          partitions each time.",
+    ),
+];
+
+const OFFSETS: &[Key] = &[
+    key(
+        "offsets.topic.num.partitions",
+        POSITIVE,
+        Some("50"),
+        "Partitions of `__consumer_offsets`, which is created when the first group appears. Where \
+         a group is kept depends on it, so it has no effect once the topic exists.",
+    ),
+    key(
+        "offsets.topic.replication.factor",
+        Kind::Int(1, i16::MAX as i32),
+        Some("1"),
+        "Replicas of `__consumer_offsets`. Kafka's default is 3, which a single broker cannot \
+         have; its sample configuration says 1 as well.",
+    ),
+    key(
+        "offsets.topic.segment.bytes",
+        SEGMENT_BYTES,
+        Some("104857600"),
+        "Segment size of `__consumer_offsets`. Small segments are compacted sooner, and so \
+         replayed faster.",
+    ),
+    key(
+        "offset.metadata.max.bytes",
+        COUNT,
+        Some("4096"),
+        "The longest metadata that a client may keep with a committed offset, in characters as \
+         Kafka counts them.",
+    ),
+    key(
+        "offsets.commit.timeout.ms",
+        PERIOD_MS,
+        Some("5000"),
+        "How long the answer to a commit waits for the log, in milliseconds.",
+    ),
+    key(
+        "offsets.load.buffer.size",
+        POSITIVE,
+        Some("5242880"),
+        "Bytes read at once while committed offsets are loaded.",
+    ),
+    key(
+        "offsets.retention.minutes",
+        POSITIVE,
+        Some("10080"),
+        "How long committed offsets outlive their use: counted from when their group lost its \
+         last member, or from the commit where a consumer assigns partitions to itself.",
+    ),
+    key(
+        "offsets.retention.check.interval.ms",
+        PERIOD_MS,
+        Some("600000"),
+        "How often the broker looks for committed offsets that have expired, in milliseconds.",
     ),
 ];
