@@ -3,8 +3,8 @@
 //	usage: compat BOOTSTRAP PREFIX CASE
 //
 // It exits with 0 when the case passes and with 1 when not, with the reason on stderr. Every topic
-// and group begins with PREFIX. The cases are in produce.go, consume.go, groups.go, admin.go and
-// errors.go; what they share is in run.go.
+// and group begins with PREFIX. The cases are in produce.go, consume.go, groups.go, offsets.go,
+// admin.go and errors.go; what they share is in run.go.
 package main
 
 import (
