@@ -300,6 +300,23 @@ impl Producer {
     }
 }
 
+/// What is remembered of one producer, for those who look into a partition (KIP-664).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProducerSummary {
+    /// The producer.
+    pub producer_id: i64,
+    /// Its newest epoch.
+    pub epoch: i16,
+    /// The sequence number of its last record; `None` if it wrote none in this epoch.
+    pub last_sequence: Option<i32>,
+    /// Of its last batch or marker, in milliseconds; -1 if it has none.
+    pub last_timestamp: i64,
+    /// The epoch of the coordinator that wrote its last marker; -1 before the first.
+    pub coordinator_epoch: i32,
+    /// Where its open transaction began.
+    pub transaction_start: Option<i64>,
+}
+
 /// The producers of one partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProducerState {
@@ -327,6 +344,18 @@ impl ProducerState {
     /// Whether no producer is remembered.
     pub fn is_empty(&self) -> bool {
         self.producers.is_empty()
+    }
+
+    /// Every producer remembered, in the order of their ids.
+    pub fn summaries(&self) -> impl Iterator<Item = ProducerSummary> {
+        self.producers.iter().map(|(id, producer)| ProducerSummary {
+            producer_id: *id,
+            epoch: producer.epoch,
+            last_sequence: producer.batches.last().map(|batch| batch.last_sequence),
+            last_timestamp: producer.last_timestamp,
+            coordinator_epoch: producer.coordinator_epoch,
+            transaction_start: producer.transaction_start,
+        })
     }
 
     /// Takes over what `pending` has collected, once its batches are in the log.

@@ -13,6 +13,7 @@ use crate::{
     error::ReadError,
     leader_epoch::EpochEnd,
     positions::{BatchStart, Found, Wanted},
+    producer_state::ProducerSummary,
     scan::{BatchAt, BatchWalk},
     segment::Segment,
     state::LogState,
@@ -110,6 +111,11 @@ impl LogView {
             .iter()
             .map(|segment| segment.unsynced_bytes())
             .sum()
+    }
+
+    /// The producers that are remembered, in the order of their ids.
+    pub fn producers(&self) -> Vec<ProducerSummary> {
+        self.state.producers.lock().summaries().collect()
     }
 
     /// The epoch of the last batch, or the one this replica began to lead in.

@@ -393,6 +393,54 @@ fn a_snapshot_cut_anywhere_is_corrupt() {
 }
 
 #[test]
+fn a_summary_tells_where_a_producer_is() {
+    let mut partition = Partition::new();
+    partition.send(batch(3, 0, 4)).unwrap();
+    partition.send(batch(3, 4, 2)).unwrap();
+    let other = SequencedBatch {
+        producer_id: 2,
+        transactional: true,
+        ..batch(0, 8, 1)
+    };
+    partition.send(other).unwrap();
+    let plain = ProducerSummary {
+        producer_id: PRODUCER,
+        epoch: 3,
+        last_sequence: Some(5),
+        last_timestamp: 5000,
+        coordinator_epoch: -1,
+        transaction_start: None,
+    };
+    let open = ProducerSummary {
+        producer_id: 2,
+        epoch: 0,
+        last_sequence: Some(8),
+        transaction_start: Some(106),
+        ..plain
+    };
+    let found: Vec<_> = partition.state.summaries().collect();
+    assert_eq!(found, [open, plain]);
+
+    // A newer epoch that wrote nothing but the marker.
+    let marker = TransactionMarker {
+        producer_id: 2,
+        producer_epoch: 1,
+        coordinator_epoch: 9,
+        timestamp: 6000,
+    };
+    partition.state.replay_marker(&marker, 107);
+    let ended = ProducerSummary {
+        epoch: 1,
+        last_sequence: None,
+        last_timestamp: 6000,
+        coordinator_epoch: 9,
+        transaction_start: None,
+        ..open
+    };
+    assert_eq!(partition.state.summaries().next(), Some(ended));
+}
+
+#[test]
 fn only_snapshots_have_a_snapshots_name() {
     assert_eq!(snapshot_offset("00000000000000000131.snapshot"), Some(131));
     for name in [
