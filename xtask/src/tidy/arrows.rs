@@ -14,6 +14,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("odradek-storage", &["odradek-protocol"]),
     ("odradek-metadata", &["odradek-protocol"]),
     ("odradek-connection", &["odradek-protocol"]),
+    ("odradek-client", &["odradek-connection", "odradek-protocol"]),
     ("odradek-quorum", &[]),
     (
         "odradek-broker",

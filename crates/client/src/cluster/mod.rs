@@ -1,0 +1,271 @@
+//! The cluster as a client reaches it: what is known of it, and a connection to whom it takes.
+//!
+//! - [`image`]: brokers, topics, leaders; pure
+//! - `pool`: connections, made when needed, with pauses after failures
+//! - `backoff`: how long the pauses are
+//!
+//! **Invariant:** brokers are found through the addresses they advertise; the bootstrap list is for
+//! the first question, and for when none of the known brokers answers any more.
+
+mod backoff;
+pub mod image;
+mod pool;
+
+use std::{sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use odradek_connection::{Address, Connection, ConnectionOptions};
+use odradek_protocol::{
+    ErrorCode,
+    messages::{
+        find_coordinator::{Coordinator, FindCoordinatorRequest},
+        metadata::{MetadataRequest, MetadataRequestTopic},
+    },
+};
+use tokio::time::{Instant, sleep_until};
+
+use self::{
+    backoff::Backoff,
+    image::{ClusterImage, Wanted},
+    pool::{Pool, Purpose},
+};
+use crate::{config::ClientConfig, error::Error};
+
+/// The first version of FindCoordinator that asks about several keys (KIP-699).
+const FIND_SEVERAL_VERSION: i16 = 4;
+
+/// Who is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target<'a> {
+    /// The broker that takes changes.
+    Controller,
+    /// That broker.
+    Broker(i32),
+    /// The broker that leads that partition.
+    Leader(&'a str, i32),
+    /// The broker that coordinates that group.
+    Coordinator(&'a str),
+}
+
+/// A way to every broker of one cluster. Shared by all parts of a client.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    config: ClientConfig,
+    pool: Pool,
+    image: ArcSwap<ClusterImage>,
+}
+
+impl Cluster {
+    /// Nothing is dialled before the first question.
+    pub(crate) fn new(config: ClientConfig) -> Arc<Self> {
+        let options = ConnectionOptions {
+            connect_timeout: config.connect_timeout,
+            request_timeout: config.request_timeout,
+            ..ConnectionOptions::named(&config.client_id)
+        };
+        let reconnect = Backoff {
+            first: config.reconnect_backoff,
+            max: config.reconnect_backoff_max,
+        };
+        Arc::new(Self {
+            pool: Pool::new(options, reconnect),
+            config,
+            image: ArcSwap::default(),
+        })
+    }
+
+    pub(crate) const fn config(&self) -> &ClientConfig {
+        &self.config
+    }
+
+    /// What is known so far.
+    pub(crate) fn image(&self) -> Arc<ClusterImage> {
+        self.image.load_full()
+    }
+
+    /// Asks a broker about topics and remembers the answer. Topics that do not exist are not
+    /// created by the question.
+    pub(crate) async fn refresh(&self, wanted: &Wanted) -> Result<Arc<ClusterImage>, Error> {
+        let topics = match wanted {
+            Wanted::All => None,
+            Wanted::Named(names) => Some(names.iter().map(|name| named(name)).collect()),
+        };
+        let request = MetadataRequest {
+            topics,
+            allow_auto_topic_creation: false,
+            ..Default::default()
+        };
+        let answer = self.any().await?.call(&request).await?;
+        Error::check("describe the cluster", answer.error_code, None)?;
+        let updated = self
+            .image
+            .rcu(|image| image.updated(wanted, answer.clone()));
+        drop(updated);
+        Ok(self.image())
+    }
+
+    /// A connection to whom it takes. Asks the cluster who that is, if it is not known.
+    pub(crate) async fn connect(&self, target: Target<'_>) -> Result<Connection, Error> {
+        match target {
+            Target::Controller => {
+                let nobody = Wanted::Named([].into());
+                let image = self.refresh(&nobody).await?;
+                // A broker that knows no controller takes changes itself, or says who does.
+                match image.controller_id {
+                    Some(id) => self.broker(&image, id).await,
+                    None => self.any().await,
+                }
+            }
+            Target::Broker(id) => {
+                let mut image = self.image();
+                if !image.brokers.contains_key(&id) {
+                    image = self.refresh(&Wanted::Named([].into())).await?;
+                }
+                self.broker(&image, id).await
+            }
+            Target::Leader(topic, partition) => self.leader(topic, partition).await,
+            Target::Coordinator(group) => self.coordinator(group).await,
+        }
+    }
+
+    async fn broker(&self, image: &ClusterImage, id: i32) -> Result<Connection, Error> {
+        let broker = image.brokers.get(&id).ok_or(Error::UnknownBroker(id))?;
+        Ok(self.pool.get(&broker.address, Purpose::Requests).await?)
+    }
+
+    async fn leader(&self, topic: &str, partition: i32) -> Result<Connection, Error> {
+        let known = self.image();
+        let image = match known.partition(topic, partition) {
+            Some(found) if found.leader.is_some() => known,
+            _ => {
+                self.refresh(&Wanted::Named([Arc::from(topic)].into()))
+                    .await?
+            }
+        };
+        let refused = |code| Error::Refused {
+            what: format!("{topic}-{partition}"),
+            code,
+            message: None,
+        };
+        if let Some(code) = image.failed_topics.get(topic) {
+            return Err(refused(*code));
+        }
+        let found = image
+            .partition(topic, partition)
+            .ok_or_else(|| refused(ErrorCode::UnknownTopicOrPartition))?;
+        match found.leader {
+            Some(leader) => self.broker(&image, leader).await,
+            None => Err(refused(ErrorCode::LeaderNotAvailable)),
+        }
+    }
+
+    /// Forgets who leads a topic's partitions, so that the next question asks.
+    pub(crate) fn forget_leaders(&self, topic: &str) {
+        self.image.rcu(|image| {
+            let mut image = ClusterImage::clone(image);
+            image.topics.remove(topic);
+            image
+        });
+    }
+
+    async fn coordinator(&self, group: &str) -> Result<Connection, Error> {
+        let asked = self.any().await?;
+        let version = asked.version_of::<FindCoordinatorRequest>()?;
+        let mut request = FindCoordinatorRequest::default();
+        if FIND_SEVERAL_VERSION <= version {
+            request.coordinator_keys.push(group.to_owned());
+        } else {
+            group.clone_into(&mut request.key);
+        }
+        let answer = asked.call(&request).await?;
+        let found = answer.coordinators.into_iter().next();
+        let found = found.unwrap_or_else(|| Coordinator {
+            key: group.to_owned(),
+            node_id: answer.node_id,
+            host: answer.host,
+            port: answer.port,
+            error_code: answer.error_code,
+            error_message: answer.error_message,
+        });
+        let what = || format!("find the coordinator of group {group}");
+        Error::check(what(), found.error_code, found.error_message)?;
+        let port = u16::try_from(found.port).map_err(|_| Error::Refused {
+            what: what(),
+            code: ErrorCode::CoordinatorNotAvailable,
+            message: None,
+        })?;
+        let address = Address::new(found.host, port);
+        Ok(self.pool.get(&address, Purpose::Requests).await?)
+    }
+
+    /// A connection to any broker that takes one: an open one if there is, then the known brokers
+    /// from a random one on, then the bootstrap list.
+    async fn any(&self) -> Result<Connection, Error> {
+        let image = self.image();
+        let mut candidates: Vec<&Address> = image
+            .brokers
+            .values()
+            .map(|broker| &broker.address)
+            .collect();
+        fastrand::shuffle(&mut candidates);
+        candidates.extend(&self.config.bootstrap_servers);
+        candidates.sort_by_key(|address| !self.pool.is_connected(address, Purpose::Requests));
+        let mut last = None;
+        for address in candidates {
+            match self.pool.get(address, Purpose::Requests).await {
+                Ok(connection) => return Ok(connection),
+                Err(error) => {
+                    tracing::debug!(%address, %error, "no connection");
+                    last = Some(error);
+                }
+            }
+        }
+        Err(last.map_or(Error::NoBroker, Error::from))
+    }
+
+    /// Repeats an attempt, with growing pauses, until it succeeds, fails for good, or the time is
+    /// over.
+    pub(crate) async fn retrying<T, F>(
+        &self,
+        what: &str,
+        timeout: Duration,
+        mut attempt: impl FnMut() -> F,
+    ) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let backoff = Backoff {
+            first: self.config.retry_backoff,
+            max: self.config.retry_backoff_max,
+        };
+        let deadline = Instant::now() + timeout;
+        let mut failures = 0;
+        let mut last = Error::Unanswered;
+        loop {
+            match tokio::time::timeout_at(deadline, attempt()).await {
+                Ok(Err(error)) if error.retriable() => last = error,
+                Ok(outcome) => return outcome,
+                // What the attempt before it met says more.
+                Err(_) => {}
+            }
+            failures += 1;
+            let next = Instant::now() + backoff.after(failures, fastrand::f64());
+            if deadline <= next {
+                return Err(Error::TimedOut {
+                    what: what.to_owned(),
+                    after: timeout,
+                    last: Box::new(last),
+                });
+            }
+            tracing::debug!(what, failures, error = %last, "trying again");
+            sleep_until(next).await;
+        }
+    }
+}
+
+fn named(topic: &str) -> MetadataRequestTopic {
+    MetadataRequestTopic {
+        name: Some(topic.to_owned()),
+        ..Default::default()
+    }
+}

@@ -1,0 +1,89 @@
+//! What can go wrong: what failed, where, and whether asking again may help.
+
+use std::{sync::Arc, time::Duration};
+
+use odradek_connection::{CallError, ConnectError};
+use odradek_protocol::ErrorCode;
+
+/// Why a call failed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// No broker could be reached.
+    #[error("{0}")]
+    Connect(#[source] Arc<ConnectError>),
+    /// A broker did not answer.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// A broker refused.
+    #[error("{what}: {}", .message.as_deref().unwrap_or_else(|| .code.text()))]
+    Refused {
+        /// What was asked, or which part of it.
+        what: String,
+        /// Kafka's number.
+        code: ErrorCode,
+        /// The broker's sentence, if it has one.
+        message: Option<String>,
+    },
+    /// The cluster has no such broker now.
+    #[error("broker {0} is not known to the cluster")]
+    UnknownBroker(i32),
+    /// There is nobody to ask.
+    #[error("no broker is known: bootstrap.servers is empty")]
+    NoBroker,
+    /// The time was over before there was any answer.
+    #[error("no answer yet")]
+    Unanswered,
+    /// All attempts failed.
+    #[error("{what}: not done within {after:?}: {last}")]
+    TimedOut {
+        /// What was tried.
+        what: String,
+        /// The time allowed.
+        after: Duration,
+        /// How the last attempt failed.
+        last: Box<Error>,
+    },
+}
+
+impl Error {
+    /// A broker's refusal, if the code is one.
+    pub(crate) fn check(
+        what: impl Into<String>,
+        code: ErrorCode,
+        message: Option<String>,
+    ) -> Result<(), Self> {
+        if !code.is_error() {
+            return Ok(());
+        }
+        Err(Self::Refused {
+            what: what.into(),
+            code,
+            message,
+        })
+    }
+
+    /// Whether the same call may succeed later.
+    pub fn retriable(&self) -> bool {
+        match self {
+            Self::Connect(_) | Self::UnknownBroker(_) => true,
+            Self::Call(error) => error.retriable(),
+            Self::Refused { code, .. } => code.retriable(),
+            Self::NoBroker | Self::Unanswered | Self::TimedOut { .. } => false,
+        }
+    }
+
+    /// Kafka's number, where a broker gave one.
+    pub fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Refused { code, .. } => Some(*code),
+            Self::TimedOut { last, .. } => last.code(),
+            _ => None,
+        }
+    }
+}
+
+impl From<ConnectError> for Error {
+    fn from(error: ConnectError) -> Self {
+        Self::Connect(Arc::new(error))
+    }
+}

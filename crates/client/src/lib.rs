@@ -1,0 +1,34 @@
+//! A Kafka client in Rust, for this broker and for Apache Kafka.
+//!
+//! - [`admin`]: topics and offsets, each call a typed request with its results
+//! - [`cluster`]: what is known of the cluster, and connections to its brokers
+//! - [`config`], [`properties`]: configuration under Kafka's own names, unknown ones refused
+//! - [`error`]: what failed, where, and whether asking again helps
+//!
+//! Everything is asynchronous and runs on the caller's tokio runtime; there is no C library beneath.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use odradek_client::{Admin, ClientConfig, admin::topics::NewTopic};
+//!
+//! let config = ClientConfig::new(vec!["127.0.0.1:9092".parse()?]);
+//! let admin = Admin::new(config);
+//! for (name, created) in admin.create_topics(vec![NewTopic::new("orders").partitions(6)]).await? {
+//!     println!("{name}: {:?}", created?.id);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod admin;
+pub mod cluster;
+pub mod config;
+pub mod error;
+pub mod properties;
+
+pub use admin::Admin;
+pub use config::ClientConfig;
+pub use error::Error;
+pub use odradek_connection::Address;
+pub use odradek_protocol::{ErrorCode, Uuid};
+pub use properties::Properties;
