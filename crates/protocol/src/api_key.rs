@@ -106,12 +106,16 @@ api_keys! {
     OffsetForLeaderEpoch = 23, versions 2..=4, flexible 4..;
     /// Effective configuration of topics and brokers.
     DescribeConfigs = 32, versions 1..=4, flexible 4..;
+    /// Replaces the configuration of topics and brokers.
+    AlterConfigs = 33, versions 0..=2, flexible 2..;
     /// Log directories, their space, and the partitions in them.
     DescribeLogDirs = 35, versions 1..=4, flexible 2..;
     /// Adds partitions to topics.
     CreatePartitions = 37, versions 0..=3, flexible 2..;
     /// Deletes empty groups.
     DeleteGroups = 42, versions 0..=2, flexible 2..;
+    /// Changes single keys of the configuration of topics and brokers.
+    IncrementalAlterConfigs = 44, versions 0..=1, flexible 1..;
     /// Deletes single positions of a group.
     OffsetDelete = 47, versions 0..=0;
     /// The brokers of the cluster, its controller and id.

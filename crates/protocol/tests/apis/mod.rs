@@ -25,10 +25,13 @@ macro_rules! for_each_api {
             offset_for_leader_epoch OffsetForLeaderEpoch:
                 OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse;
             describe_configs DescribeConfigs: DescribeConfigsRequest, DescribeConfigsResponse;
+            alter_configs AlterConfigs: AlterConfigsRequest, AlterConfigsResponse;
             describe_log_dirs DescribeLogDirs: DescribeLogDirsRequest, DescribeLogDirsResponse;
             create_partitions CreatePartitions:
                 CreatePartitionsRequest, CreatePartitionsResponse;
             delete_groups DeleteGroups: DeleteGroupsRequest, DeleteGroupsResponse;
+            incremental_alter_configs IncrementalAlterConfigs:
+                IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse;
             offset_delete OffsetDelete: OffsetDeleteRequest, OffsetDeleteResponse;
             describe_cluster DescribeCluster: DescribeClusterRequest, DescribeClusterResponse;
             describe_producers DescribeProducers:
