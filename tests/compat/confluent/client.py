@@ -50,6 +50,11 @@ def result(futures):
 
 def create_topic(partitions=1, config=None):
     result(admin().create_topics([NewTopic(TOPIC, partitions, 1, config=config or {})]))
+    eventually(partitions, partition_count)
+
+
+def partition_count():
+    return len(admin().list_topics(TOPIC, timeout=30).topics[TOPIC].partitions)
 
 
 def produce(records, **settings):
@@ -374,13 +379,8 @@ def offsets_admin():
     assert GROUP not in [group.group_id for group in listed], "it is still listed"
 
 
-def partition_count():
-    return len(admin().list_topics(TOPIC, timeout=30).topics[TOPIC].partitions)
-
-
 def create_topic_case():
     create_topic(3, {"retention.ms": "3600000"})
-    eventually(3, partition_count)
     equal(topic_config()["retention.ms"].value, "3600000")
 
 
