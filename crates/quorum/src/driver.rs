@@ -6,7 +6,7 @@
 
 use std::{
     io,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     thread::{self, JoinHandle},
 };
 
@@ -65,10 +65,17 @@ struct Proposal {
     reply: oneshot::Sender<Result<LogId, ProposeError>>,
 }
 
+/// Whether the voter can still commit. Clones are the same health.
+#[derive(Debug, Clone, Default)]
+pub struct QuorumHealth {
+    failure: Arc<OnceLock<String>>,
+}
+
 /// The running voter.
 #[derive(Debug)]
 pub struct Quorum {
     proposer: Proposer,
+    health: QuorumHealth,
     thread: JoinHandle<()>,
 }
 
@@ -93,11 +100,22 @@ impl Quorum {
             queue,
             epoch: voter.epoch(),
         };
+        let health = QuorumHealth::default();
+        let reported = health.clone();
         let thread = thread::Builder::new()
             .name("quorum".into())
-            .spawn(move || run(voter, proposals))
+            .spawn(move || run(voter, proposals, &reported))
             .map_err(StartError::Thread)?;
-        Ok(Self { proposer, thread })
+        Ok(Self {
+            proposer,
+            health,
+            thread,
+        })
+    }
+
+    /// Whether the voter can still commit; keeps nothing running.
+    pub const fn health(&self) -> &QuorumHealth {
+        &self.health
     }
 
     /// A handle for proposing.
@@ -111,6 +129,38 @@ impl Quorum {
         drop(self.proposer);
         if self.thread.join().is_err() {
             error!("the quorum's thread panicked");
+        }
+    }
+}
+
+impl QuorumHealth {
+    /// Why nothing is committed any more, if so. A new start may cure it.
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.get().map(String::as_str)
+    }
+
+    fn look_at<M>(&self, voter: &SingleVoter<M>)
+    where
+        M: StateMachine,
+    {
+        if let Some(reason) = voter.log_failure() {
+            self.fail(reason);
+        }
+    }
+
+    fn fail(&self, reason: impl Into<String>) {
+        // A second reason is a consequence of the first.
+        let _ = self.failure.set(reason.into());
+    }
+}
+
+/// Reports the end of the voter's thread by a panic.
+struct PanicReport<'a>(&'a QuorumHealth);
+
+impl Drop for PanicReport<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.fail("the quorum's thread panicked");
         }
     }
 }
@@ -147,10 +197,16 @@ impl Proposer {
 }
 
 /// The thread: until nobody can propose any more, or the state machine refuses an entry.
-fn run<M: StateMachine>(mut voter: SingleVoter<M>, mut proposals: mpsc::Receiver<Proposal>) {
+fn run<M: StateMachine>(
+    mut voter: SingleVoter<M>,
+    mut proposals: mpsc::Receiver<Proposal>,
+    health: &QuorumHealth,
+) {
+    let _report = PanicReport(health);
     while let Some(first) = proposals.blocking_recv() {
         let group = take_group(first, &mut proposals);
-        if let Err(cause) = commit_group(&mut voter, group) {
+        if let Err(cause) = commit_group(&mut voter, group, health) {
+            health.fail(format!("a committed entry cannot be applied: {cause}"));
             let cause: &dyn std::error::Error = &*cause;
             error!(
                 cause,
@@ -159,6 +215,7 @@ fn run<M: StateMachine>(mut voter: SingleVoter<M>, mut proposals: mpsc::Receiver
             return;
         }
         voter.snapshot_if_due();
+        health.look_at(&voter);
     }
     if let Err(cause) = voter.close() {
         let cause: &dyn std::error::Error = &cause;
@@ -186,6 +243,7 @@ fn take_group(first: Proposal, proposals: &mut mpsc::Receiver<Proposal>) -> Vec<
 fn commit_group<M: StateMachine>(
     voter: &mut SingleVoter<M>,
     group: Vec<Proposal>,
+    health: &QuorumHealth,
 ) -> Result<(), Arc<CommitError>> {
     let payloads = group
         .iter()
@@ -202,6 +260,8 @@ fn commit_group<M: StateMachine>(
             Ok(())
         }
         Err(cause) => {
+            // Before anybody is answered, who may then look.
+            health.look_at(voter);
             let fatal = matches!(cause, CommitError::Refused { .. });
             let cause = Arc::new(cause);
             for Proposal { reply, .. } in group {

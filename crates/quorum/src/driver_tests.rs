@@ -86,6 +86,7 @@ async fn concurrent_proposals_are_applied_whole_and_each_learns_its_own_index() 
 async fn a_failed_write_is_told_to_the_proposer_and_to_the_next() {
     let disk = MemoryDisk::with_directory("/d");
     let (quorum, _) = start(Arc::new(disk.clone()), "/d/quorum");
+    assert_eq!(quorum.health().failure(), None);
     disk.fail_writes_after(0);
     for expected in ["write", "offline"] {
         let result = quorum.proposer().propose(vec!["x".into()]).await;
@@ -93,6 +94,8 @@ async fn a_failed_write_is_told_to_the_proposer_and_to_the_next() {
             panic!("{result:?}")
         };
         assert!(cause.to_string().contains(expected), "{cause}");
+        let failure = quorum.health().failure().unwrap();
+        assert!(failure.contains("write /d/quorum/"), "{failure}");
         disk.heal();
     }
     quorum.join();

@@ -23,6 +23,8 @@ pub mod disk;
 mod driver;
 mod entry;
 mod error;
+#[cfg(test)]
+mod fault_tests;
 mod log;
 mod membership;
 mod new_file;
@@ -33,7 +35,7 @@ mod state_file;
 mod state_machine;
 
 pub use disk::RealDisk;
-pub use driver::{ProposeError, Proposer, Quorum, StartError};
+pub use driver::{ProposeError, Proposer, Quorum, QuorumHealth, StartError};
 pub use entry::{Entry, EntryKind, LogId};
 pub use error::LogError;
 pub use log::{ENTRY_BYTES_MAX, QuorumLog, SEGMENT_BYTES};

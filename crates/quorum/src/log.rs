@@ -55,8 +55,15 @@ pub struct QuorumLog {
     snapshots: Vec<String>,
     /// Sequence of the next segment.
     next_sequence: u64,
-    /// The file whose write or sync failed.
-    poisoned: Option<PathBuf>,
+    /// The first write or sync that failed.
+    poisoned: Option<Poison>,
+}
+
+/// A write or sync that failed.
+#[derive(Debug)]
+struct Poison {
+    path: PathBuf,
+    reason: String,
 }
 
 impl QuorumLog {
@@ -109,6 +116,11 @@ impl QuorumLog {
         log.scan_segments()?;
         log.begin_where_nothing_is()?;
         Ok(log)
+    }
+
+    /// Why the log refuses everything since a write or sync failed; `None` while it does not.
+    pub fn failure(&self) -> Option<&str> {
+        self.poisoned.as_ref().map(|poison| poison.reason.as_str())
     }
 
     /// Vote, committed and purged log ids; durable.
@@ -300,7 +312,9 @@ impl QuorumLog {
 
     fn check_usable(&self) -> Result<(), LogError> {
         match &self.poisoned {
-            Some(path) => Err(LogError::Poisoned { path: path.clone() }),
+            Some(poison) => Err(LogError::Poisoned {
+                path: poison.path.clone(),
+            }),
             None => Ok(()),
         }
     }
@@ -310,8 +324,12 @@ impl QuorumLog {
         path: PathBuf,
         result: Result<T, LogError>,
     ) -> Result<T, LogError> {
-        if result.is_err() {
-            self.poisoned = Some(path);
+        if let Err(error) = &result {
+            let reason = match error {
+                LogError::Io { source, .. } => format!("{error}: {source}"),
+                error => error.to_string(),
+            };
+            self.poisoned = Some(Poison { path, reason });
         }
         result
     }

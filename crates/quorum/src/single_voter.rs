@@ -204,6 +204,11 @@ impl<M: StateMachine> SingleVoter<M> {
         &self.machine
     }
 
+    /// Why the log takes nothing any more; `None` while it does.
+    pub fn log_failure(&self) -> Option<&str> {
+        self.log.failure()
+    }
+
     /// The last entry that was applied.
     pub const fn applied(&self) -> LogId {
         self.applied

@@ -53,6 +53,8 @@ struct State {
     labels: BTreeSet<String>,
     /// Operations until one fails, and every later one of its kind.
     fail_writes_after: Option<usize>,
+    /// Operations left before one of any kind fails, once, and how.
+    fault: Option<(usize, io::ErrorKind)>,
     /// Whether files can no longer grow.
     full: bool,
 }
@@ -114,6 +116,17 @@ impl MemoryDisk {
         self.state().fail_writes_after = Some(count);
     }
 
+    /// Lets `count` more operations that change or sync something succeed; the one after them fails
+    /// with `error`, once. A write that fails leaves half of its sectors.
+    pub(crate) fn fail_one_after(&self, count: usize, error: io::ErrorKind) {
+        self.state().fault = Some((count, error));
+    }
+
+    /// Whether the failure asked for is still to come.
+    pub(crate) fn fault_pending(&self) -> bool {
+        self.state().fault.is_some()
+    }
+
     /// Lets no file grow any more; what has its blocks can still be written in place.
     pub(crate) fn fill(&self) {
         self.state().full = true;
@@ -123,6 +136,7 @@ impl MemoryDisk {
     pub(crate) fn heal(&self) {
         let mut state = self.state();
         state.fail_writes_after = None;
+        state.fault = None;
         state.full = false;
     }
 
@@ -187,6 +201,22 @@ impl State {
         }
     }
 
+    /// Counts an operation that may be made to fail.
+    fn operation(&mut self) -> io::Result<()> {
+        match &mut self.fault {
+            Some((0, error)) => {
+                let error = *error;
+                self.fault = None;
+                Err(error.into())
+            }
+            Some((left, _)) => {
+                *left -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
     fn inode(&self, path: &Path) -> io::Result<Inode> {
         self.live
             .names
@@ -210,6 +240,7 @@ impl Disk for MemoryDisk {
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         let mut state = self.state();
         if !state.live.directories.contains(path) {
+            state.operation()?;
             state.record(Operation::CreateDir(path.to_owned()));
         }
         Ok(())
@@ -229,6 +260,7 @@ impl Disk for MemoryDisk {
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         let mut state = self.state();
+        state.operation()?;
         let inode = state
             .live
             .files
@@ -253,6 +285,7 @@ impl Disk for MemoryDisk {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut state = self.state();
         let inode = state.inode(from)?;
+        state.operation()?;
         state.record(Operation::Rename(from.to_owned(), to.to_owned(), inode));
         Ok(())
     }
@@ -260,6 +293,7 @@ impl Disk for MemoryDisk {
     fn remove(&self, path: &Path) -> io::Result<()> {
         let mut state = self.state();
         let inode = state.inode(path)?;
+        state.operation()?;
         state.record(Operation::Remove(path.to_owned(), inode));
         Ok(())
     }
@@ -274,6 +308,7 @@ impl Disk for MemoryDisk {
                 Operation::CreateDir(path) | Operation::Rename(_, path, _) => Some(kind(path)),
                 _ => None,
             });
+        state.operation()?;
         let label = format!("name {}", last.unwrap_or_default());
         state.sync(label, Operation::SyncDir(directory.to_owned()));
         Ok(())
@@ -319,18 +354,28 @@ impl DiskFile for MemoryFile {
         if state.full && length < position as usize + bytes.len() {
             return Err(io::ErrorKind::StorageFull.into());
         }
+        let result = state.operation();
+        let written = match result {
+            Ok(()) => bytes.len(),
+            // Half of it, but whole sectors.
+            Err(_) => {
+                let end = position as usize + bytes.len() / 2;
+                (end - end % SECTOR).saturating_sub(position as usize)
+            }
+        };
         state.record(Operation::Write(
             self.inode,
             position as usize,
-            bytes.into(),
+            bytes[..written].into(),
         ));
         *self.written.lock().expect("no holder of this lock panics") = true;
-        Ok(())
+        result
     }
 
     fn sync_data(&self) -> io::Result<()> {
         let mut state = self.disk.state();
         state.take_write()?;
+        state.operation()?;
         let name = state
             .live
             .names
