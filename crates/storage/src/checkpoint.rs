@@ -1,7 +1,8 @@
 //! Small text files that are replaced whole: Kafka's checkpoint formats.
 //!
 //! - [`write_offsets`], [`read_offsets`]: `recovery-point-offset-checkpoint`,
-//!   `replication-offset-checkpoint` and `log-start-offset-checkpoint`, one per log directory;
+//!   `replication-offset-checkpoint`, `log-start-offset-checkpoint` and
+//!   `cleaner-offset-checkpoint`, one per log directory;
 //! - [`write_epochs`], [`read_epochs`]: `leader-epoch-checkpoint`, one per partition;
 //! - [`PartitionMetadata`]: `partition.metadata`, one per partition;
 //! - [`write_identity`], [`read_identity`]: `meta.properties`, one per log directory.

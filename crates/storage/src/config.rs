@@ -8,7 +8,7 @@ use odradek_protocol::records::TimestampType;
 /// The configuration of one log. Replaced as a whole by [`Log::update_config`].
 ///
 /// [`Log::update_config`]: crate::log::Log::update_config
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LogConfig {
     /// `segment.bytes`: a segment is rolled before it would grow beyond this.
     pub segment_bytes: u32,
@@ -31,12 +31,23 @@ pub struct LogConfig {
     pub timestamp_after_max_ms: i64,
     /// `cleanup.policy` holds `delete`: retention by time and size removes old segments.
     pub cleanup_delete: bool,
-    /// `cleanup.policy` holds `compact`: every record must have a key.
+    /// `cleanup.policy` holds `compact`: every record must have a key, and of each key the last
+    /// record stays.
     pub cleanup_compact: bool,
     /// `retention.ms`; `None` (-1) keeps segments whatever their age.
     pub retention_ms: Option<u64>,
     /// `retention.bytes`; `None` (-1) keeps segments whatever the log's size.
     pub retention_bytes: Option<u64>,
+    /// `min.cleanable.dirty.ratio`: compaction is due when a larger part of the log than this, from
+    /// 0 to 1, was not compacted yet.
+    pub min_cleanable_dirty_ratio: f64,
+    /// `min.compaction.lag.ms`: a record younger than this is not compacted, nor what follows it.
+    pub min_compaction_lag_ms: u64,
+    /// `max.compaction.lag.ms`: compaction is due when a record is older than this and was not
+    /// compacted yet, whatever the ratio. `i64::MAX` is never.
+    pub max_compaction_lag_ms: u64,
+    /// `delete.retention.ms`: how long compaction leaves a tombstone that it has come across.
+    pub delete_retention_ms: u64,
     /// `file.delete.delay.ms`: time between marking a file as deleted and removing it.
     pub file_delete_delay_ms: u64,
     /// `flush.messages`: an append that leaves this many records unflushed is flushed before it is
@@ -44,6 +55,18 @@ pub struct LogConfig {
     pub flush_messages: i64,
     /// `flush.ms`: an append this long after the last flush is flushed before it is acknowledged.
     pub flush_ms: i64,
+}
+
+impl LogConfig {
+    /// A segment is rolled when its first record is older than this, in ms: what is active is not
+    /// compacted, so `max.compaction.lag.ms` bounds it too.
+    pub fn roll_after_ms(&self) -> u64 {
+        if self.cleanup_compact && 0 < self.max_compaction_lag_ms {
+            self.segment_ms.min(self.max_compaction_lag_ms)
+        } else {
+            self.segment_ms
+        }
+    }
 }
 
 const HOUR_MS: u64 = 60 * 60 * 1000;
@@ -65,6 +88,10 @@ impl Default for LogConfig {
             cleanup_compact: false,
             retention_ms: Some(WEEK_MS),
             retention_bytes: None,
+            min_cleanable_dirty_ratio: 0.5,
+            min_compaction_lag_ms: 0,
+            max_compaction_lag_ms: i64::MAX as u64,
+            delete_retention_ms: 24 * HOUR_MS,
             file_delete_delay_ms: 60_000,
             flush_messages: i64::MAX,
             flush_ms: i64::MAX,

@@ -169,6 +169,14 @@ impl CachedFile {
         path.clone_into(&mut self.state.lock().path);
     }
 
+    /// Renames the file. Whoever opens it meanwhile waits and opens it under its new name.
+    pub(crate) fn rename_to(&self, path: &Path) -> io::Result<()> {
+        let mut state = self.state.lock();
+        self.cache.disk.rename(&state.path, path)?;
+        path.clone_into(&mut state.path);
+        Ok(())
+    }
+
     /// Closes the handle if nobody uses it; `true` if none is open any more.
     fn close_if_idle(&self) -> bool {
         if self.used.swap(false, Ordering::Relaxed) {

@@ -15,6 +15,7 @@ use std::{
 
 use crate::{
     append::{AppendContext, AppendOutcome, AppendRequest},
+    cleaner::LogCleaner,
     config::LogConfig,
     disk::Disk,
     error::{IoError, LogError, OpenError},
@@ -110,6 +111,11 @@ impl Log {
         LogFlusher::new(Arc::clone(&self.state))
     }
 
+    /// The side from which a background task compacts, without holding up appends.
+    pub fn cleaner(&self) -> LogCleaner {
+        LogCleaner::new(Arc::clone(&self.state))
+    }
+
     /// The configuration in force.
     pub fn config(&self) -> &LogConfig {
         &self.config
@@ -171,8 +177,7 @@ impl Log {
         let writer = SegmentWriter::new(Arc::clone(&segment), now_ms, Some(&self.writer))?;
         let sealed = std::mem::replace(&mut self.writer, writer);
         self.state.keep_roll_snapshot(base_offset);
-        let segments = self.state.segments().with_active(segment);
-        self.state.replace_segments(segments);
+        self.state.add_active_segment(&segment);
         sealed.seal(&self.state.context.positions);
         Ok(())
     }
@@ -213,6 +218,7 @@ impl Log {
     /// Returns the recovery point, which is the log's end.
     pub fn close_clean(mut self, now_ms: i64) -> Result<i64, LogError> {
         self.check_writable()?;
+        self.state.end_cleaning();
         self.writer.complete_files()?;
         self.writer.seal(&self.state.context.positions);
         let end = self.flusher().flush(now_ms)?;
@@ -225,7 +231,8 @@ impl Log {
     /// created under the same name must not inherit it.
     pub fn delete(self, uuid: uuid::Uuid, now_ms: i64) -> Result<PendingDeletion, LogError> {
         let state = &*self.state;
-        // No flush may look for the directory under its old name.
+        // Neither compaction nor a flush may look for the directory under its old name.
+        state.end_cleaning();
         let mut flushing = state.flushing.lock();
         flushing.closed = true;
         let dir = state.dir();
@@ -295,7 +302,7 @@ impl Log {
     /// What is taken off `segment.ms` for the active segment: the same for one segment each time,
     /// but another for each, so that not all roll at once.
     pub(crate) fn roll_jitter_ms(&self) -> u64 {
-        let jitter_ms = self.config.segment_jitter_ms.min(self.config.segment_ms);
+        let jitter_ms = self.config.segment_jitter_ms.min(self.config.roll_after_ms());
         if jitter_ms == 0 {
             return 0;
         }

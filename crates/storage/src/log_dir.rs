@@ -43,6 +43,7 @@ const BOOT_IDENTITY_FILE: &str = ".boot-identity";
 const RECOVERY_POINTS_FILE: &str = "recovery-point-offset-checkpoint";
 const HIGH_WATERMARKS_FILE: &str = "replication-offset-checkpoint";
 const LOG_STARTS_FILE: &str = "log-start-offset-checkpoint";
+const CLEANED_FILE: &str = "cleaner-offset-checkpoint";
 
 const DELETED_SUFFIX: &str = "-delete";
 const STRAY_SUFFIX: &str = "-stray";
@@ -414,6 +415,16 @@ impl LogDir {
     /// Replaces the high watermarks durably.
     pub fn write_high_watermarks(&self, offsets: &Offsets) -> Result<(), LogDirError> {
         self.write_offsets(HIGH_WATERMARKS_FILE, offsets)
+    }
+
+    /// Offsets up to which compaction has come.
+    pub fn cleaned_offsets(&self) -> Result<Offsets, LogDirError> {
+        self.read_offsets(CLEANED_FILE)
+    }
+
+    /// Replaces the offsets up to which compaction has come durably.
+    pub fn write_cleaned_offsets(&self, offsets: &Offsets) -> Result<(), LogDirError> {
+        self.write_offsets(CLEANED_FILE, offsets)
     }
 
     fn read_offsets(&self, file: &str) -> Result<Offsets, LogDirError> {

@@ -14,7 +14,7 @@
 
 mod snapshot;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use odradek_protocol::records::BatchHeader;
 use smallvec::SmallVec;
@@ -402,6 +402,19 @@ impl ProducerState {
             .values()
             .filter_map(|producer| producer.transaction_start)
             .min()
+    }
+
+    /// The last offset of each producer's last batch, or where its last transaction ended if no
+    /// batch of it is known: what has to stay in the log so that it can be replayed.
+    pub(crate) fn last_batch_offsets(&self) -> HashMap<i64, i64> {
+        let last_offset = |producer: &Producer| {
+            let last = producer.batches.last();
+            last.map_or(producer.last_written, |batch| batch.last_offset)
+        };
+        self.producers
+            .iter()
+            .map(|(producer_id, producer)| (*producer_id, last_offset(producer)))
+            .collect()
     }
 
     fn take(&mut self, producer_id: i64, epoch: i16) -> Producer {

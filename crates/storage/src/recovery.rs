@@ -16,12 +16,16 @@
 //! do not fit are left out, which costs time later and nothing else.
 
 mod files;
+mod swaps;
 
 use std::sync::Arc;
 
 use odradek_protocol::records::{BatchError, HEADER_LEN};
 
-use self::files::{SegmentFiles, find_segments};
+use self::{
+    files::{SegmentFiles, find_segments},
+    swaps::finish_swaps,
+};
 use crate::{
     disk::Disk,
     error::{IoError, OpenError, ReadError},
@@ -62,6 +66,7 @@ pub(crate) fn open(
     options: &OpenOptions,
 ) -> Result<(Arc<LogState>, SegmentWriter, Recovery), OpenError> {
     let disk = context.disk().as_ref();
+    finish_swaps(&context.files, &options.dir)?;
     let found = find_segments(disk, &options.dir)?;
     let epochs = LeaderEpochCache::load(disk, &options.dir)?;
     let mut opening = Opening {

@@ -6,6 +6,7 @@
 use std::{io, path::PathBuf, sync::Arc};
 
 use crate::{
+    cleaner::swap::finish_swap,
     disk::{Disk, EntryKind, remove_dir_all},
     error::{IoError, LogError},
     log::Log,
@@ -64,24 +65,26 @@ impl Log {
         }
         // Producers that only the expired segments tell of have to be known without them.
         self.flusher().flush(now_ms)?;
-        if self.state.segments().iter().len() == count {
+        let state = Arc::clone(&self.state);
+        // No flush may look for files under their old names, and no compaction may change the list.
+        let mut flushing = state.flushing.lock();
+        let mut pending = PendingDeletion {
+            due_ms: self.due_ms(now_ms),
+            paths: finish_swap(&state, &mut flushing)?,
+            bytes: 0,
+        };
+        let count = self.count_expired(high_watermark, now_ms)?;
+        if state.segments().iter().len() == count {
             self.roll(now_ms)?;
         }
-        let segments = Arc::clone(&*self.state.segments());
+        let segments = Arc::clone(&*state.segments());
         let kept = segments.without_first(count);
         let first_offset = kept.first().base_offset();
         self.advance_log_start(first_offset)?;
-        self.state.replace_segments(kept);
-        let mut pending = PendingDeletion {
-            due_ms: self.due_ms(now_ms),
-            paths: Vec::new(),
-            bytes: 0,
-        };
-        // No flush may look for files under their old names.
-        let _flushing = self.state.flushing.lock();
+        state.replace_segments(kept);
         for segment in segments.iter().take(count) {
             pending.bytes += u64::from(segment.size());
-            let log_and_indexes = segment.mark_deleted(self.state.disk())?;
+            let log_and_indexes = segment.mark_deleted()?;
             pending.paths.extend(log_and_indexes);
             pending.paths.extend(self.mark_snapshot_deleted(segment)?);
             // One after the other: an older segment that came back alone would leave a hole, and

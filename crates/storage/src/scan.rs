@@ -6,7 +6,7 @@
 
 use std::{io, sync::Arc};
 
-use odradek_protocol::records::{BatchError, BatchHeader, HEADER_LEN};
+use odradek_protocol::records::{BatchError, BatchHeader, HEADER_LEN, batch::NO_TIMESTAMP};
 
 use crate::{
     disk::DiskFile,
@@ -39,6 +39,15 @@ impl BatchAt {
     /// Where it ends, in bytes.
     pub(crate) fn end_position(&self) -> u32 {
         self.position + self.header.total_len() as u32
+    }
+
+    /// The largest timestamp of its records in ms; -1 if there are none, or none has one. What the
+    /// header of a batch without records says is about records that compaction has removed.
+    pub(crate) fn max_timestamp(&self) -> i64 {
+        match self.header.record_count {
+            0 => NO_TIMESTAMP,
+            _ => self.header.max_timestamp,
+        }
     }
 }
 

@@ -40,6 +40,10 @@ pub(crate) const OFFSET_INDEX_SUFFIX: &str = ".index";
 pub(crate) const TIME_INDEX_SUFFIX: &str = ".timeindex";
 /// What is appended to the name of a file that will be removed.
 pub(crate) const DELETED_SUFFIX: &str = ".deleted";
+/// What is appended to the name of a file that compaction is writing.
+pub(crate) const CLEANED_SUFFIX: &str = ".cleaned";
+/// What is appended to the name of a file that is whole and will take the place of others.
+pub(crate) const SWAP_SUFFIX: &str = ".swap";
 
 /// The timestamp of a segment in which no record has one.
 const NO_TIMESTAMP: i64 = -1;
@@ -85,7 +89,17 @@ impl Segment {
         dir: &Path,
         base_offset: i64,
     ) -> Result<Self, IoError> {
-        let path = |suffix| segment_path(dir, base_offset, suffix);
+        Self::create_as(files, dir, base_offset, "")
+    }
+
+    /// As [`create`](Self::create), with `suffix` behind the names.
+    pub(crate) fn create_as(
+        files: &Arc<FileCache>,
+        dir: &Path,
+        base_offset: i64,
+        suffix: &str,
+    ) -> Result<Self, IoError> {
+        let path = |kind| segment_path(dir, base_offset, &format!("{kind}{suffix}"));
         let offset_index = OffsetIndex::create(files, path(OFFSET_INDEX_SUFFIX), base_offset)?;
         let time_index = TimeIndex::create(files, path(TIME_INDEX_SUFFIX), base_offset)?;
         let log_path = path(LOG_SUFFIX);
@@ -305,6 +319,13 @@ impl Segment {
         *self.largest.lock() = Some(largest.unwrap_or(none));
     }
 
+    /// The largest timestamp in the first batch, in ms; `None` if there is no batch or no timestamp.
+    pub(crate) fn first_timestamp(&self) -> Result<Option<i64>, ReadError> {
+        let mut walk = BatchWalk::headers(&self.log, 0, self.size())?;
+        let first = walk.next_batch()?.map(|batch| batch.header.max_timestamp);
+        Ok(first.filter(|timestamp| NO_TIMESTAMP < *timestamp))
+    }
+
     /// The time that retention goes by, in ms: the largest timestamp, or when the file was last
     /// written if no record has one.
     pub(crate) fn newest_ms(&self, disk: &dyn Disk) -> Result<i64, IoError> {
@@ -378,43 +399,84 @@ impl Segment {
     }
 
     /// Gives the files new names that end in `.deleted`. Open handles stay valid. The batches go
-    /// first: an index without a segment is removed at the next start.
-    pub(crate) fn mark_deleted(&self, disk: &dyn Disk) -> Result<Vec<PathBuf>, IoError> {
+    /// first: an index without a segment is removed at the next start. After a failure this can be
+    /// called again.
+    pub(crate) fn mark_deleted(&self) -> Result<Vec<PathBuf>, IoError> {
         let mut renamed = Vec::new();
-        for file in [
-            &self.log,
-            self.offset_index.file.file(),
-            self.time_index.file.file(),
-        ] {
+        for file in self.files() {
             let from = file.path();
-            let mut to = from.clone().into_os_string();
-            to.push(DELETED_SUFFIX);
-            let to = PathBuf::from(to);
-            match disk.rename(&from, &to) {
-                Ok(()) => {
-                    file.moved_to(&to);
-                    renamed.push(to);
+            if !ends_with(&from, DELETED_SUFFIX) {
+                match file.rename_to(&with_suffix(&from, DELETED_SUFFIX)) {
+                    Ok(()) => {}
+                    // A missing index is not missed.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                    Err(error) => return Err(IoError::on("rename", &from)(error)),
                 }
-                // A missing index is not missed.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(IoError::on("rename", &from)(error)),
             }
+            renamed.push(file.path());
         }
         Ok(renamed)
     }
 
-    /// The directory of the log was renamed.
-    pub(crate) fn moved_to(&self, dir: &Path) {
-        for file in [
+    /// Gives the files whose names end in `from` names that end in `to` instead. The batches come
+    /// last: where they are, the indexes are. After a failure this can be called again.
+    pub(crate) fn change_suffix(&self, from: &str, to: &str) -> Result<(), IoError> {
+        for file in self.files().into_iter().rev() {
+            let path = file.path();
+            if let Some(stem) = path.to_str().and_then(|path| path.strip_suffix(from)) {
+                let renamed = PathBuf::from(format!("{stem}{to}"));
+                file.rename_to(&renamed)
+                    .map_err(IoError::on("rename", &path))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The file with the batches, then the indexes.
+    fn files(&self) -> [&Arc<CachedFile>; 3] {
+        [
             &self.log,
             self.offset_index.file.file(),
             self.time_index.file.file(),
-        ] {
+        ]
+    }
+
+    /// Removes files that never became part of a log, as far as that works.
+    pub(crate) fn discard(&self, disk: &dyn Disk) {
+        for file in self.files() {
+            let path = file.path();
+            if let Err(error) = disk.remove_file(&path)
+                && error.kind() != io::ErrorKind::NotFound
+            {
+                tracing::warn!(
+                    path = %path.display(),
+                    error = &error as &dyn std::error::Error,
+                    "cannot remove a file; the next start will"
+                );
+            }
+        }
+    }
+
+    /// The directory of the log was renamed.
+    pub(crate) fn moved_to(&self, dir: &Path) {
+        for file in self.files() {
             if let Some(name) = file.path().file_name() {
                 file.moved_to(&dir.join(name));
             }
         }
     }
+}
+
+fn ends_with(path: &Path, suffix: &str) -> bool {
+    path.as_os_str()
+        .as_encoded_bytes()
+        .ends_with(suffix.as_bytes())
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }
 
 fn relative(offset: i64, base_offset: i64) -> u32 {

@@ -134,7 +134,7 @@ impl SegmentWriter {
             return true;
         }
         let waited_ms = self.waited_ms(batch.max_timestamp, now_ms);
-        let roll_after_ms = config.segment_ms.saturating_sub(jitter_ms);
+        let roll_after_ms = config.roll_after_ms().saturating_sub(jitter_ms);
         u64::try_from(waited_ms).is_ok_and(|waited_ms| roll_after_ms < waited_ms)
     }
 
@@ -231,7 +231,7 @@ impl SegmentWriter {
             *position,
             len,
             header.last_offset(),
-            header.max_timestamp,
+            batch.max_timestamp(),
             config,
         );
         self.segment.set_largest_timestamp(Some(self.largest));

@@ -65,6 +65,26 @@ impl Segments {
         Self::new(list)
     }
 
+    /// Whether these neighbours are in the list.
+    pub(crate) fn hold(&self, neighbours: &[Arc<Segment>]) -> bool {
+        self.position_of(neighbours).is_some()
+    }
+
+    /// The same list with `merged` in the place of these neighbours, which must be in it.
+    pub(crate) fn with_merged(&self, neighbours: &[Arc<Segment>], merged: &Arc<Segment>) -> Self {
+        let mut list = self.list.clone();
+        let at = self.position_of(neighbours).expect("the caller has looked");
+        list.splice(at..at + neighbours.len(), [Arc::clone(merged)]);
+        Self::new(list)
+    }
+
+    fn position_of(&self, neighbours: &[Arc<Segment>]) -> Option<usize> {
+        let same = |(a, b): (&Arc<Segment>, &Arc<Segment>)| Arc::ptr_eq(a, b);
+        self.list
+            .windows(neighbours.len().max(1))
+            .position(|window| window.iter().zip(neighbours).all(same))
+    }
+
     /// The same list without its first `count` segments, of which one must be left.
     pub(crate) fn without_first(&self, count: usize) -> Self {
         Self::new(self.list.get(count..).unwrap_or_default().to_vec())

@@ -19,14 +19,16 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use crate::{
+    cleaner::swap::Swap,
     disk::Disk,
     error::{IoError, LogError},
     leader_epoch::LeaderEpochCache,
     log::LogContext,
     producer_state::ProducerState,
+    segment::Segment,
     segments::Segments,
 };
 
@@ -54,6 +56,9 @@ pub(crate) struct LogState {
     roll_snapshots: Mutex<Vec<(i64, ProducerState)>>,
     /// Held over a flush, and by whoever takes away what a flush relies on.
     pub(crate) flushing: Mutex<FlushState>,
+    /// Held while the log is compacted; taken before `flushing`.
+    cleaning: Mutex<()>,
+    stop_cleaning: AtomicBool,
     /// Files were created or removed whose names are not durable yet.
     pub(crate) names_unsynced: AtomicBool,
     /// The log's directory itself, and what it was created with, may not be durable yet. That
@@ -68,6 +73,21 @@ pub(crate) struct FlushState {
     pub(crate) closed: bool,
     /// The offset of the newest producer snapshot.
     pub(crate) snapshot_offset: Option<i64>,
+    /// Compaction has put a segment in the place of others, and not all files have their names.
+    pub(crate) unfinished_swap: Option<Swap>,
+}
+
+/// No compaction runs while this lives.
+#[derive(Debug)]
+pub(crate) struct CleaningExcluded<'a> {
+    state: &'a LogState,
+    _cleaning: MutexGuard<'a, ()>,
+}
+
+impl Drop for CleaningExcluded<'_> {
+    fn drop(&mut self) {
+        self.state.stop_cleaning.store(false, Ordering::Release);
+    }
 }
 
 /// The parts that opening a log yields.
@@ -103,7 +123,10 @@ impl LogState {
             flushing: Mutex::new(FlushState {
                 closed: false,
                 snapshot_offset: opened.snapshot_offset,
+                unfinished_swap: None,
             }),
+            cleaning: Mutex::default(),
+            stop_cleaning: AtomicBool::new(false),
             names_unsynced: AtomicBool::new(opened.names_unsynced),
             dir_unsynced: AtomicBool::new(opened.recovery_point == 0),
         })
@@ -126,8 +149,49 @@ impl LogState {
         self.segments.load()
     }
 
+    /// Only while flushes are excluded: compaction changes the list too.
     pub(crate) fn replace_segments(&self, segments: Segments) {
         self.segments.store(Arc::new(segments));
+    }
+
+    /// Adds a new active segment, whatever happens to the older ones at the same time.
+    pub(crate) fn add_active_segment(&self, segment: &Arc<Segment>) {
+        self.segments
+            .rcu(|segments| segments.with_active(Arc::clone(segment)));
+    }
+
+    /// Puts `new` in the place of neighbouring sealed segments, while the active one may change.
+    /// Only while flushes are excluded.
+    pub(crate) fn put_in_place_of(&self, old: &[Arc<Segment>], new: &Arc<Segment>) {
+        self.segments.rcu(|segments| segments.with_merged(old, new));
+    }
+
+    /// Takes the right to compact; `None` while somebody else has it, or when the log is about to
+    /// be closed.
+    pub(crate) fn begin_cleaning(&self) -> Option<MutexGuard<'_, ()>> {
+        let cleaning = self.cleaning.try_lock()?;
+        (!self.must_stop_cleaning()).then_some(cleaning)
+    }
+
+    /// Whether compaction has to end at once.
+    pub(crate) fn must_stop_cleaning(&self) -> bool {
+        self.stop_cleaning.load(Ordering::Acquire)
+    }
+
+    /// Ends a compaction under way and prevents others, for as long as the guard lives. To be
+    /// called before flushes are excluded.
+    pub(crate) fn exclude_cleaning(&self) -> CleaningExcluded<'_> {
+        self.stop_cleaning.store(true, Ordering::Release);
+        CleaningExcluded {
+            state: self,
+            _cleaning: self.cleaning.lock(),
+        }
+    }
+
+    /// Ends a compaction under way and prevents others for good.
+    pub(crate) fn end_cleaning(&self) {
+        self.stop_cleaning.store(true, Ordering::Release);
+        drop(self.cleaning.lock());
     }
 
     pub(crate) fn log_start_offset(&self) -> i64 {

@@ -7,6 +7,7 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use crate::{
+    cleaner::swap::finish_swap,
     error::{IoError, LogError},
     index::time::TimeEntry,
     log::Log,
@@ -26,11 +27,15 @@ impl Log {
         if self.state.log_end_offset() <= offset {
             return Ok(());
         }
-        let segments = Arc::clone(&*self.state.segments());
-        if offset <= segments.first().base_offset() {
+        if offset <= self.state.segments().first().base_offset() {
             return self.truncate_fully_and_start_at(offset, now_ms);
         }
         self.writer.write_indexes()?;
+        let state = Arc::clone(&self.state);
+        let _no_cleaning = state.exclude_cleaning();
+        let mut flushing = state.flushing.lock();
+        let _deleted = finish_swap(&state, &mut flushing)?;
+        let segments = Arc::clone(&*state.segments());
         // Whatever fails from here on leaves a log that only opening it again can put in order.
         self.broken = true;
         let index = segments
@@ -41,8 +46,6 @@ impl Log {
         let end_offset = cut_at.map_or(offset, |batch| offset.min(batch.header.base_offset));
         let position = cut_at.map_or_else(|| segment.size(), |batch| batch.position);
 
-        let state = Arc::clone(&self.state);
-        let mut flushing = state.flushing.lock();
         // Readers first: they must not be sent to what is about to go.
         state.set_log_start_offset(state.log_start_offset().min(end_offset));
         state.lower_recovery_point(end_offset);
@@ -73,7 +76,9 @@ impl Log {
         self.check_writable()?;
         self.broken = true;
         let state = Arc::clone(&self.state);
+        let _no_cleaning = state.exclude_cleaning();
         let mut flushing = state.flushing.lock();
+        let _deleted = finish_swap(&state, &mut flushing)?;
         let old = Arc::clone(&*state.segments());
         for segment in old.iter().rev() {
             remove_files(state.disk(), segment)?;
@@ -134,7 +139,7 @@ fn cut_segment(
     let known_to = last_time.map_or_else(|| segment.base_offset(), |entry| entry.last_offset);
     let mut walk = segment.walk_to(known_to)?;
     while let Some(batch) = walk.next_batch()? {
-        let timestamp = batch.header.max_timestamp;
+        let timestamp = batch.max_timestamp();
         if largest.is_none_or(|largest| largest.timestamp < timestamp) {
             let last_offset = batch.header.last_offset();
             largest = Some(TimeEntry {

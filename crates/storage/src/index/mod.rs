@@ -91,6 +91,11 @@ impl<const LEN: usize> IndexFile<LEN> {
         Ok(entries)
     }
 
+    /// Bytes of all entries in the file.
+    pub(crate) fn len_bytes(&self) -> Result<u64, IoError> {
+        Ok(u64::from(self.entries()?) * LEN as u64)
+    }
+
     /// The entry with that number, counted from 0; it must exist.
     pub(crate) fn entry(&self, number: u32) -> Result<[u8; LEN], IoError> {
         let mut entry = [0; LEN];

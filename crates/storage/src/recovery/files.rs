@@ -6,13 +6,13 @@ use crate::{
     disk::{Disk, EntryKind},
     error::IoError,
     segment::{
-        DELETED_SUFFIX, LOG_SUFFIX, OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX, base_offset_in,
-        segment_path,
+        CLEANED_SUFFIX, DELETED_SUFFIX, LOG_SUFFIX, OFFSET_INDEX_SUFFIX, SWAP_SUFFIX,
+        TIME_INDEX_SUFFIX, base_offset_in, segment_path,
     },
 };
 
 /// Suffixes of files that a process left behind when it died while it made or removed them.
-const LEFTOVER_SUFFIXES: [&str; 3] = [DELETED_SUFFIX, ".cleaned", ".tmp"];
+const LEFTOVER_SUFFIXES: [&str; 4] = [DELETED_SUFFIX, CLEANED_SUFFIX, SWAP_SUFFIX, ".tmp"];
 
 /// The files of one segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
