@@ -44,7 +44,10 @@ func (r *Run) topic(name string, partitions int32) string {
 	topic := r.prefix + "-" + name
 	must(r.admin.CreateTopic(r.ctx, partitions, 1, nil, topic))
 	// A broker may answer before it can serve what was created.
-	r.waitUntil(topic, func() bool { return must(r.admin.ListTopics(r.ctx, topic)).Error() == nil })
+	r.waitUntil(topic, func() bool {
+		ends := must(r.admin.ListEndOffsets(r.ctx, topic))
+		return ends.Error() == nil && len(ends[topic]) == int(partitions)
+	})
 	return topic
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/IBM/sarama"
@@ -194,7 +193,7 @@ func listOffsets(r *Run) {
 func (r *Run) expectListed(topic string, spec, want int64) {
 	asked := map[string]map[int32]int64{topic: {0: spec}}
 	got := must(r.admin.ListOffsets(asked, nil))[topic][0]
-	expect(got.Err == nil || errors.Is(got.Err, sarama.ErrNoError), "%v", got.Err)
+	check(failure(got.Err))
 	expect(got.Offset == want, "listed %d instead of %d", got.Offset, want)
 }
 

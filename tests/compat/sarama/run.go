@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -56,8 +57,26 @@ func (r *Run) topic(name string, partitions int32) string {
 	detail := &sarama.TopicDetail{NumPartitions: partitions, ReplicationFactor: 1}
 	check(r.admin.CreateTopic(topic, detail, false))
 	// A broker may answer before it can serve what was created.
-	r.waitUntil(topic, func() bool { return r.partitionCount(topic) == int(partitions) })
+	ends := make(map[int32]int64)
+	for p := range partitions {
+		ends[p] = sarama.OffsetNewest
+	}
+	r.waitUntil(topic, func() bool {
+		listed, err := r.admin.ListOffsets(map[string]map[int32]int64{topic: ends}, nil)
+		for _, end := range listed[topic] {
+			err = errors.Join(err, failure(end.Err))
+		}
+		return err == nil && r.partitionCount(topic) == int(partitions)
+	})
 	return topic
+}
+
+// failure is nil for sarama's error that says that there is none.
+func failure(err error) error {
+	if errors.Is(err, sarama.ErrNoError) {
+		return nil
+	}
+	return err
 }
 
 func (r *Run) partitionCount(topic string) int {
