@@ -1,6 +1,6 @@
 //! The disk pool: a few operating system threads on which every blocking storage call is made.
 //!
-//! There are three ways in, because there are three kinds of work:
+//! There are several ways in, because there are several kinds of work:
 //!
 //! - [`DiskPool::spawn`] and [`DiskPool::submit`] are for what appends and the opening of logs
 //!   need.
@@ -11,9 +11,11 @@
 //!   old data, one thread is always left for appends.
 //! - [`DiskPool::upkeep`] is for work that may take long and that no client waits for: flushes in
 //!   the background, retention, checkpoints. It has a thread of its own.
+//! - [`DiskPool::clean`] is for compaction, which may take minutes and sleeps on purpose. It has
+//!   threads of its own too.
 //!
-//! **Bound:** at most one job per local partition is queued, *threads - 1* of requests, and one for
-//! each duty of the upkeep.
+//! **Bound:** at most one job per local partition is queued, *threads - 1* of requests, one for
+//! each duty of the upkeep, and one for each thread that compacts.
 //!
 //! **Invariant:** a job that was accepted runs to its end, even when nobody waits for its result
 //! any more and even while the pool is stopping.
@@ -33,6 +35,7 @@ use super::job_queue::JobQueue;
 pub(crate) struct DiskPool {
     jobs: Arc<JobQueue>,
     upkeep: Arc<JobQueue>,
+    cleaning: Arc<JobQueue>,
     /// One permit for each request's job that may be queued or running.
     request_permits: Arc<Semaphore>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -49,6 +52,7 @@ impl DiskPool {
         let pool = Arc::new(Self {
             jobs: Arc::default(),
             upkeep: Arc::default(),
+            cleaning: Arc::default(),
             request_permits: Arc::new(Semaphore::new(threads.get().saturating_sub(1).max(1))),
             threads: Mutex::default(),
         });
@@ -57,6 +61,12 @@ impl DiskPool {
         }
         pool.start_thread("disk-upkeep".to_owned(), &pool.upkeep)?;
         Ok(pool)
+    }
+
+    /// Adds `threads` threads named `clean-0`, `clean-1`, …, for [`clean`](Self::clean).
+    pub(crate) fn start_cleaning(&self, threads: usize) -> io::Result<()> {
+        (0..threads)
+            .try_for_each(|number| self.start_thread(format!("clean-{number}"), &self.cleaning))
     }
 
     /// Runs `job` on the pool and resolves to its result.
@@ -109,7 +119,17 @@ impl DiskPool {
         Self::submit_to(&self.upkeep, job)
     }
 
-    /// Jobs that wait for a thread at this moment, without those of the upkeep.
+    /// Runs `job` on a thread for compaction. The receiver fails as that of
+    /// [`submit`](Self::submit) does.
+    pub(crate) fn clean<T, F>(&self, job: F) -> oneshot::Receiver<T>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        Self::submit_to(&self.cleaning, job)
+    }
+
+    /// Jobs that wait for a thread at this moment, without those of upkeep and compaction.
     pub(crate) fn queued(&self) -> usize {
         self.jobs.len()
     }
@@ -151,6 +171,7 @@ impl DiskPool {
         self.request_permits.close();
         self.jobs.close();
         self.upkeep.close();
+        self.cleaning.close();
     }
 }
 

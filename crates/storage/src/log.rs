@@ -302,7 +302,10 @@ impl Log {
     /// What is taken off `segment.ms` for the active segment: the same for one segment each time,
     /// but another for each, so that not all roll at once.
     pub(crate) fn roll_jitter_ms(&self) -> u64 {
-        let jitter_ms = self.config.segment_jitter_ms.min(self.config.roll_after_ms());
+        let jitter_ms = self
+            .config
+            .segment_jitter_ms
+            .min(self.config.roll_after_ms());
         if jitter_ms == 0 {
             return 0;
         }

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// What there is to clean.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Cleanable {
     /// Where the dirty part begins.
     pub dirty_from: i64,
