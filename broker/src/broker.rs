@@ -148,6 +148,7 @@ impl Broker {
         let observed = Observed {
             services: Arc::clone(&services),
             dir: Arc::clone(&dir),
+            quorum: metadata.health().clone(),
             network: Arc::clone(&network),
             readiness: Arc::clone(&readiness),
             addresses: addresses.clone(),
@@ -305,6 +306,8 @@ fn start_services(
 ) -> Result<Arc<Services>, StartError> {
     let threads = NonZeroUsize::new(config.network.disk_threads).unwrap_or(NonZeroUsize::MIN);
     let disk = DiskPool::start(threads).map_err(StartError::system("start the disk threads"))?;
+    disk.start_cleaning(config.storage.cleaner.threads)
+        .map_err(StartError::system("start the threads for compaction"))?;
     let context = LogContext {
         files: FileCache::new(Arc::clone(dir.disk()), files_max),
         positions: Arc::new(PositionBudget::new(POSITIONS_BYTES_MAX)),
@@ -315,7 +318,7 @@ fn start_services(
         health: Arc::clone(dir.health()),
     };
     let metadata = metadata.handle().clone();
-    let metrics = Arc::new(Metrics::new(registry, api::SERVED));
+    let metrics = Arc::new(Metrics::new(registry, api::SERVED.iter().copied()));
     let replicas = replica::Manager::new(
         Arc::clone(config),
         Logs {
@@ -333,6 +336,7 @@ fn start_services(
         Arc::clone(&replicas),
         Arc::clone(&disk),
         Clock::System,
+        Arc::clone(&metrics),
     );
     Ok(Arc::new(Services {
         config: Arc::clone(config),

@@ -12,17 +12,28 @@ use odradek_protocol::{
 use super::context::RequestContext;
 
 /// The APIs served, in every version that the codec speaks.
-pub(crate) const SERVED: [ApiKey; 11] = [
+pub(crate) const SERVED: &[ApiKey] = &[
     ApiKey::Produce,
     ApiKey::Fetch,
     ApiKey::ListOffsets,
     ApiKey::Metadata,
+    ApiKey::OffsetCommit,
+    ApiKey::OffsetFetch,
+    ApiKey::FindCoordinator,
+    ApiKey::JoinGroup,
+    ApiKey::Heartbeat,
+    ApiKey::LeaveGroup,
+    ApiKey::SyncGroup,
+    ApiKey::DescribeGroups,
+    ApiKey::ListGroups,
     ApiKey::ApiVersions,
     ApiKey::CreateTopics,
     ApiKey::DeleteTopics,
     ApiKey::InitProducerId,
     ApiKey::OffsetForLeaderEpoch,
     ApiKey::DescribeConfigs,
+    ApiKey::DeleteGroups,
+    ApiKey::OffsetDelete,
     ApiKey::DescribeCluster,
 ];
 
@@ -48,7 +59,7 @@ pub(crate) async fn handle(
         };
     }
     ApiVersionsResponse {
-        api_keys: SERVED.map(advertised).into(),
+        api_keys: SERVED.iter().copied().map(advertised).collect(),
         ..Default::default()
     }
 }

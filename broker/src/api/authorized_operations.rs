@@ -22,5 +22,12 @@ pub(super) const OF_TOPIC: i32 = {
     READ | WRITE | CREATE | DELETE | ALTER | DESCRIBE | DESCRIBE_CONFIGS | ALTER_CONFIGS
 };
 
+/// Everything that can be done with a consumer group.
+pub(super) const OF_GROUP: i32 = {
+    const READ: i32 = 1 << 3;
+    const DELETE: i32 = 1 << 6;
+    READ | DELETE | DESCRIBE | DESCRIBE_CONFIGS | ALTER_CONFIGS
+};
+
 /// In place of a bit field that nobody asked for.
 pub(super) const NOT_ASKED: i32 = i32::MIN;

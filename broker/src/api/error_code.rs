@@ -13,15 +13,24 @@ use odradek_storage::{
 };
 
 use crate::{
+    coordinator::{
+        group::GroupError,
+        offsets::{commit::PositionError, delete::DeletionError},
+        state_log::StateLogError,
+    },
     error_chain::ErrorChain,
     metadata::ChangeError,
-    replica::{AppendError, PartitionError},
+    replica::{AppendError, DeleteRecordsError, PartitionError},
 };
 
 /// What every request that wants a transaction is told until there are any: of the codes that all
 /// clients take as fatal at once, the one that is about the transactional id.
 pub(crate) const TRANSACTIONS_NOT_SUPPORTED: ErrorCode =
     ErrorCode::TransactionalIdAuthorizationFailed;
+
+/// The disk is full: nothing was appended, and a retry may succeed. Of the codes that say so, the
+/// one that every client retries by itself (docs/adr/0006-full-disk.md).
+const DISK_FULL: ErrorCode = ErrorCode::NotEnoughReplicas;
 
 /// Why a partition cannot be served.
 pub(crate) fn of_partition(error: PartitionError) -> ErrorCode {
@@ -38,9 +47,80 @@ pub(crate) fn of_append(error: &AppendError) -> ErrorCode {
     match error {
         AppendError::Log(error) => of_log_append(error),
         AppendError::NotEnoughReplicas(_) => ErrorCode::NotEnoughReplicas,
+        AppendError::DiskNearlyFull(_) => DISK_FULL,
         AppendError::Deleted => ErrorCode::UnknownTopicOrPartition,
         // The client asks for metadata again, and so finds whoever serves it then.
         AppendError::Stopping => ErrorCode::NotLeaderOrFollower,
+    }
+}
+
+/// Why records were not deleted.
+pub(crate) fn of_delete_records(error: &DeleteRecordsError) -> ErrorCode {
+    match error {
+        DeleteRecordsError::OffsetOutOfRange { .. } => ErrorCode::OffsetOutOfRange,
+        DeleteRecordsError::OnlyCompacted => ErrorCode::PolicyViolation,
+        // The client asks for metadata again, and so learns whether the partition is gone.
+        DeleteRecordsError::Closed => ErrorCode::NotLeaderOrFollower,
+        DeleteRecordsError::Storage => ErrorCode::KafkaStorageError,
+    }
+}
+
+/// Why a request about a group was refused.
+pub(crate) fn of_group(error: &GroupError) -> ErrorCode {
+    match error {
+        GroupError::NotCoordinator => ErrorCode::NotCoordinator,
+        GroupError::Loading => ErrorCode::CoordinatorLoadInProgress,
+        GroupError::InvalidGroupId => ErrorCode::InvalidGroupId,
+        GroupError::InvalidSessionTimeout => ErrorCode::InvalidSessionTimeout,
+        GroupError::NotFound => ErrorCode::GroupIdNotFound,
+        GroupError::NotEmpty => ErrorCode::NonEmptyGroup,
+        GroupError::Full => ErrorCode::GroupMaxSizeReached,
+        GroupError::MemberIdRequired => ErrorCode::MemberIdRequired,
+        GroupError::UnknownMember => ErrorCode::UnknownMemberId,
+        GroupError::FencedInstance => ErrorCode::FencedInstanceId,
+        GroupError::IllegalGeneration => ErrorCode::IllegalGeneration,
+        GroupError::RebalanceInProgress => ErrorCode::RebalanceInProgress,
+        GroupError::InconsistentProtocol => ErrorCode::InconsistentGroupProtocol,
+        GroupError::NotStored(error) => of_state_log(error),
+    }
+}
+
+/// Why a position was not committed.
+pub(crate) fn of_position(error: &PositionError) -> ErrorCode {
+    match error {
+        PositionError::UnknownTopicOrPartition => ErrorCode::UnknownTopicOrPartition,
+        PositionError::MetadataTooLarge => ErrorCode::OffsetMetadataTooLarge,
+        // It will not fit the next time either, and commits have their own word for that.
+        PositionError::Group(GroupError::NotStored(error)) if error.is_too_large() => {
+            ErrorCode::InvalidCommitOffsetSize
+        }
+        PositionError::Group(error) => of_group(error),
+    }
+}
+
+/// Why a committed position was not deleted.
+pub(crate) fn of_deletion(error: DeletionError) -> ErrorCode {
+    match error {
+        DeletionError::UnknownTopicOrPartition => ErrorCode::UnknownTopicOrPartition,
+        DeletionError::Subscribed => ErrorCode::GroupSubscribedToTopic,
+    }
+}
+
+/// Why the state of a group was not stored.
+pub(crate) fn of_state_log(error: &StateLogError) -> ErrorCode {
+    match error {
+        // No other broker would take it either, nor this one later.
+        error if error.is_too_large() => ErrorCode::UnknownServerError,
+        // Clients look for the coordinator again.
+        StateLogError::Partition(
+            PartitionError::NotLeader | PartitionError::StorageOffline,
+        )
+        | StateLogError::Append(AppendError::Log(
+            LogAppendError::Io(_) | LogAppendError::Offline,
+        ))
+        | StateLogError::Stopping => ErrorCode::NotCoordinator,
+        // They ask again, here and later.
+        _ => ErrorCode::CoordinatorNotAvailable,
     }
 }
 
@@ -80,10 +160,8 @@ fn of_log_append(error: &LogAppendError) -> ErrorCode {
         LogAppendError::Transactional => TRANSACTIONS_NOT_SUPPORTED,
         // Only a follower can meet it, and followers answer nobody.
         LogAppendError::OutOfOrderOffsets { .. } => ErrorCode::UnknownServerError,
-        // Retriable: a full disk may have room again before the client gives up.
-        LogAppendError::NoSpace | LogAppendError::Io(_) | LogAppendError::Offline => {
-            ErrorCode::KafkaStorageError
-        }
+        LogAppendError::NoSpace => DISK_FULL,
+        LogAppendError::Io(_) | LogAppendError::Offline => ErrorCode::KafkaStorageError,
     }
 }
 

@@ -18,23 +18,43 @@
 //! A handler is cancelled by dropping its future: when the client has gone, or when the broker
 //! stops. So whatever must run to its end is handed to another owner before the first `.await`.
 
+mod alter_configs;
 mod api_versions;
 mod authorized_operations;
+mod config_resource;
 pub(crate) mod context;
+mod create_partitions;
 mod create_topics;
+mod delete_groups;
+mod delete_records;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
+mod describe_groups;
+mod describe_log_dirs;
+mod describe_producers;
+mod describe_topic_partitions;
 mod effective_config;
 pub(crate) mod error_code;
 mod fetch;
+mod find_coordinator;
+mod heartbeat;
+mod incremental_alter_configs;
 mod init_producer_id;
+mod join_group;
 mod leader_hint;
+mod leave_group;
+mod list_groups;
 mod list_offsets;
 mod metadata;
+mod offset_commit;
+mod offset_delete;
+mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
+mod reachability;
 mod request;
+mod sync_group;
 
 use std::{pin::Pin, sync::Arc};
 
@@ -148,10 +168,28 @@ pub(crate) fn start(
             })
         }
         ApiKey::Metadata => answer!(metadata::handle),
+        ApiKey::OffsetCommit => answer!(offset_commit::handle),
+        ApiKey::OffsetDelete => answer!(offset_delete::handle),
+        ApiKey::OffsetFetch => answer!(offset_fetch::handle),
+        ApiKey::CreatePartitions => answer!(create_partitions::handle),
         ApiKey::CreateTopics => answer!(create_topics::handle),
+        ApiKey::DeleteRecords => answer!(delete_records::handle),
         ApiKey::DeleteTopics => answer!(delete_topics::handle),
         ApiKey::DescribeCluster => answer!(describe_cluster::handle),
         ApiKey::DescribeConfigs => answer!(describe_configs::handle),
+        ApiKey::AlterConfigs => answer!(alter_configs::handle),
+        ApiKey::IncrementalAlterConfigs => answer!(incremental_alter_configs::handle),
+        ApiKey::DescribeLogDirs => answer!(describe_log_dirs::handle),
+        ApiKey::DescribeProducers => answer!(describe_producers::handle),
+        ApiKey::DescribeTopicPartitions => answer!(describe_topic_partitions::handle),
+        ApiKey::FindCoordinator => answer!(find_coordinator::handle),
+        ApiKey::JoinGroup => answer!(join_group::handle),
+        ApiKey::SyncGroup => answer!(sync_group::handle),
+        ApiKey::Heartbeat => answer!(heartbeat::handle),
+        ApiKey::LeaveGroup => answer!(leave_group::handle),
+        ApiKey::DescribeGroups => answer!(describe_groups::handle),
+        ApiKey::ListGroups => answer!(list_groups::handle),
+        ApiKey::DeleteGroups => answer!(delete_groups::handle),
         // `Request::parse` lets nothing else through.
         _ => {
             return Err(CloseConnection::VersionNotServed {

@@ -5,11 +5,11 @@
 //! [`Config`](super::Config). All of them add to one list of problems, so that a user repairs a
 //! file once and not line by line.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt, str::FromStr, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, fmt, mem, str::FromStr, time::Duration};
 
 use super::{
     raw::{Entry, Origin, SyntaxError},
-    table::{Key, Kind, Status, parse_boolean, split_list},
+    table::{Key, Kind, Status, Update, parse_boolean, split_list},
 };
 
 /// What is shown in place of a secret.
@@ -92,6 +92,9 @@ pub struct Setting {
     /// Where the value came from.
     pub origin: Origin,
     value: Option<Cow<'static, str>>,
+    /// What counts without it: origin and value, the next one first. The table's default is left
+    /// out.
+    beneath: Vec<(Origin, Option<Cow<'static, str>>)>,
 }
 
 impl Setting {
@@ -102,6 +105,23 @@ impl Setting {
         } else {
             self.value.as_deref()
         }
+    }
+
+    /// Who gave the key a value, the one that counts first. The table's default is left out.
+    pub fn written(&self) -> impl Iterator<Item = (&Origin, Option<&str>)> {
+        let shown = |value| {
+            if self.key.kind == Kind::Password {
+                None
+            } else {
+                value
+            }
+        };
+        let first = (&self.origin, self.value.as_deref());
+        let beneath = self.beneath.iter();
+        std::iter::once(first)
+            .chain(beneath.map(|(origin, value)| (origin, value.as_deref())))
+            .filter(|(origin, _)| **origin != Origin::Default)
+            .map(move |(origin, value)| (origin, shown(value)))
     }
 }
 
@@ -238,6 +258,7 @@ impl Settings {
                         key,
                         value,
                         origin: Origin::Default,
+                        beneath: Vec::new(),
                     },
                 )
             })
@@ -255,8 +276,26 @@ impl Settings {
                 key,
                 value,
                 origin: entry.origin,
+                beneath: Vec::new(),
             },
         );
+    }
+
+    /// Puts a value over those there are. One that the key cannot take while the broker runs, or
+    /// that is out of its range, counts as absent: another version may have let it in.
+    pub(super) fn overlay(&mut self, name: &str, value: &str, origin: Origin) {
+        let Some(setting) = self.by_name.get_mut(name) else {
+            return;
+        };
+        let Ok(value) = setting.key.kind.canonical(value) else {
+            return;
+        };
+        if setting.key.update != Update::WhileRunning {
+            return;
+        }
+        let origin = mem::replace(&mut setting.origin, origin);
+        let value = mem::replace(&mut setting.value, Some(Cow::Owned(value)));
+        setting.beneath.insert(0, (origin, value));
     }
 
     /// Every setting, in the order of names.

@@ -9,9 +9,9 @@ use std::{
 };
 
 use super::{
-    Config, Fetch, Loaded, Network, Offsets, Storage, Surroundings, Topics,
+    Cleaner, Config, Fetch, Groups, Loaded, Network, Offsets, Storage, Surroundings, Topics,
     check::{self, Problem, Problems, Settings},
-    listeners::{self, Address},
+    listeners::{self, Address, Listeners},
     raw,
     topic::TopicDefaults,
 };
@@ -67,6 +67,7 @@ pub(super) fn build(
 
     let node_id = node_id(&settings, &mut problems);
     check_alone(&settings, &mut problems);
+    check_session_timeouts(&settings, &mut problems);
     let listeners = listeners::resolve(&settings, &mut problems);
     let admin_listener = admin_listener(&settings, &mut problems);
     let directory = data_folder(&settings, surroundings, &mut problems);
@@ -74,23 +75,48 @@ pub(super) fn build(
     else {
         return Err(Problems(problems));
     };
-    let config = Config {
-        node_id,
-        rack: settings.text("broker.rack").map(str::to_owned),
-        listeners,
-        admin_listener,
-        network: Network::new(&settings),
-        topics: Topics::new(&settings),
-        topic_defaults: TopicDefaults::new(&settings),
-        storage: Storage::new(&settings, directory),
-        fetch: Fetch::new(&settings),
-        offsets: Offsets::new(&settings),
-        settings,
-    };
+    let config = Config::assemble(node_id, listeners, admin_listener, directory, settings);
     Ok(Loaded {
         config,
         warnings: checked.warnings,
     })
+}
+
+impl Config {
+    /// All parts from the settings and what was resolved before.
+    fn assemble(
+        node_id: i32,
+        listeners: Listeners,
+        admin_listener: Option<Address>,
+        directory: PathBuf,
+        settings: Settings,
+    ) -> Self {
+        Self {
+            node_id,
+            rack: settings.text("broker.rack").map(str::to_owned),
+            listeners,
+            admin_listener,
+            network: Network::new(&settings),
+            topics: Topics::new(&settings),
+            topic_defaults: TopicDefaults::new(&settings),
+            storage: Storage::new(&settings, directory),
+            fetch: Fetch::new(&settings),
+            groups: Groups::new(&settings),
+            offsets: Offsets::new(&settings),
+            settings,
+        }
+    }
+
+    /// This configuration with keys changed that may change while the broker runs.
+    pub(super) fn with_settings(&self, settings: Settings) -> Self {
+        Self::assemble(
+            self.node_id,
+            self.listeners.clone(),
+            self.admin_listener.clone(),
+            self.storage.directory.clone(),
+            settings,
+        )
+    }
 }
 
 fn node_id(settings: &Settings, problems: &mut Vec<Problem>) -> i32 {
@@ -107,6 +133,19 @@ fn node_id(settings: &Settings, problems: &mut Vec<Problem>) -> i32 {
         ));
     }
     broker_id
+}
+
+/// With the shortest above the longest no member could join any group.
+fn check_session_timeouts(settings: &Settings, problems: &mut Vec<Problem>) {
+    let min: i32 = settings.number("group.min.session.timeout.ms");
+    let max: i32 = settings.number("group.max.session.timeout.ms");
+    if max < min {
+        problems.push(settings.problem(
+            "group.max.session.timeout.ms",
+            format!("{max} is below the {min} of group.min.session.timeout.ms"),
+            "raise it, or lower the other",
+        ));
+    }
 }
 
 /// Until there are clusters, a file that describes one must not start a lonely broker in its name.
@@ -229,6 +268,7 @@ impl Topics {
         Self {
             auto_create: settings.boolean("auto.create.topics.enable"),
             delete: settings.boolean("delete.topic.enable"),
+            described_partitions_max: settings.number("max.request.partition.size.limit"),
             partitions: settings.number("num.partitions"),
             replication_factor: settings.number("default.replication.factor"),
         }
@@ -251,6 +291,22 @@ impl Storage {
             high_watermark_checkpoint_interval: settings
                 .milliseconds("replica.high.watermark.checkpoint.interval.ms"),
             producer_expiration: settings.milliseconds("producer.id.expiration.ms"),
+            cleaner: Cleaner::new(settings),
+        }
+    }
+}
+
+impl Cleaner {
+    fn new(settings: &Settings) -> Self {
+        Self {
+            threads: match settings.boolean("log.cleaner.enable") {
+                true => settings.number("log.cleaner.threads"),
+                false => 0,
+            },
+            backoff: settings.milliseconds("log.cleaner.backoff.ms"),
+            map_bytes: settings.number("log.cleaner.dedupe.buffer.size"),
+            map_load_factor: settings.number("log.cleaner.io.buffer.load.factor"),
+            bytes_per_second_max: settings.number("log.cleaner.io.max.bytes.per.second"),
         }
     }
 }
@@ -260,6 +316,17 @@ impl Fetch {
         Self {
             response_bytes_max: settings.number("fetch.max.bytes"),
             sessions_max: settings.number("max.incremental.fetch.session.cache.slots"),
+        }
+    }
+}
+
+impl Groups {
+    fn new(settings: &Settings) -> Self {
+        Self {
+            session_timeout_min: settings.milliseconds("group.min.session.timeout.ms"),
+            session_timeout_max: settings.milliseconds("group.max.session.timeout.ms"),
+            initial_rebalance_delay: settings.milliseconds("group.initial.rebalance.delay.ms"),
+            members_max: settings.number("group.max.size"),
         }
     }
 }

@@ -8,6 +8,8 @@
 //! - [`load`]: the whole: reads the file, applies the rules between keys, fills [`Config`].
 //! - [`listeners`]: the rules that tie the listener keys together.
 //! - [`topic`]: topic keys, their fallbacks, the typed settings of a log.
+//! - [`schema`]: what clients may set while the broker runs.
+//! - [`dynamic`]: what they have set, over what the broker started with.
 //! - [`document`]: writes `docs/configuration.md` from the table.
 //!
 //! **Invariant:** nothing is opened, bound or created before the whole configuration was checked,
@@ -15,9 +17,11 @@
 
 pub mod check;
 pub mod document;
+pub(crate) mod dynamic;
 pub mod listeners;
 mod load;
 pub mod raw;
+pub(crate) mod schema;
 pub mod table;
 pub mod topic;
 
@@ -29,7 +33,7 @@ use check::{Settings, Warning};
 use listeners::{Address, Listeners};
 use topic::TopicDefaults;
 
-/// The configuration of one broker. Immutable once loaded.
+/// The configuration of one broker, as of one moment; see [`dynamic`].
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `node.id`.
@@ -50,6 +54,8 @@ pub struct Config {
     pub storage: Storage,
     /// Limits of fetches.
     pub fetch: Fetch,
+    /// Consumer groups.
+    pub groups: Groups,
     /// Committed offsets and the topic they are kept in.
     pub offsets: Offsets,
     /// Every key with its value and origin, for `DescribeConfigs`.
@@ -91,6 +97,8 @@ pub struct Topics {
     pub auto_create: bool,
     /// `delete.topic.enable`.
     pub delete: bool,
+    /// `max.request.partition.size.limit`.
+    pub described_partitions_max: usize,
     /// `num.partitions`.
     pub partitions: i32,
     /// `default.replication.factor`.
@@ -118,6 +126,23 @@ pub struct Storage {
     pub high_watermark_checkpoint_interval: Duration,
     /// `producer.id.expiration.ms`.
     pub producer_expiration: Duration,
+    /// Compaction.
+    pub cleaner: Cleaner,
+}
+
+/// Compaction.
+#[derive(Debug, Clone)]
+pub struct Cleaner {
+    /// `log.cleaner.threads`; 0 without `log.cleaner.enable`.
+    pub threads: usize,
+    /// `log.cleaner.backoff.ms`.
+    pub backoff: Duration,
+    /// `log.cleaner.dedupe.buffer.size`, over all threads.
+    pub map_bytes: usize,
+    /// `log.cleaner.io.buffer.load.factor`.
+    pub map_load_factor: f64,
+    /// `log.cleaner.io.max.bytes.per.second`, of each thread.
+    pub bytes_per_second_max: f64,
 }
 
 /// Limits of fetches.
@@ -127,6 +152,19 @@ pub struct Fetch {
     pub response_bytes_max: i32,
     /// `max.incremental.fetch.session.cache.slots`.
     pub sessions_max: usize,
+}
+
+/// Consumer groups.
+#[derive(Debug, Clone)]
+pub struct Groups {
+    /// `group.min.session.timeout.ms`.
+    pub session_timeout_min: Duration,
+    /// `group.max.session.timeout.ms`.
+    pub session_timeout_max: Duration,
+    /// `group.initial.rebalance.delay.ms`.
+    pub initial_rebalance_delay: Duration,
+    /// `group.max.size`.
+    pub members_max: usize,
 }
 
 /// Committed offsets and the topic they are kept in.

@@ -33,6 +33,10 @@ pub enum Origin {
     },
     /// An `--override key=value` flag.
     Override,
+    /// A client, for all brokers, while they run.
+    AllBrokers,
+    /// A client, for this broker, while it runs.
+    ThisBroker,
 }
 
 impl fmt::Display for Origin {
@@ -41,6 +45,8 @@ impl fmt::Display for Origin {
             Self::Default => f.write_str("default"),
             Self::File { name, line } => write!(f, "{name}:{line}"),
             Self::Override => f.write_str("--override"),
+            Self::AllBrokers => f.write_str("set for all brokers"),
+            Self::ThisBroker => f.write_str("set for this broker"),
         }
     }
 }

@@ -26,6 +26,8 @@ pub struct Key {
     pub default: Option<&'static str>,
     /// Whether the key does anything.
     pub status: Status,
+    /// When a new value takes effect.
+    pub update: Update,
     /// What the value means, with units.
     pub doc: &'static str,
 }
@@ -35,14 +37,20 @@ pub struct Key {
 pub enum Kind {
     /// `true` or `false`.
     Boolean,
+    /// A 16-bit number within these bounds, both inclusive.
+    Short(i16, i16),
     /// A 32-bit number within these bounds, both inclusive.
     Int(i32, i32),
+    /// `-1`, or a 32-bit number within these bounds, both inclusive.
+    UnsetOrInt(i32, i32),
     /// A 64-bit number within these bounds, both inclusive.
     Long(i64, i64),
     /// A decimal number within these bounds, both inclusive.
     Double(f64, f64),
     /// Any text.
     Text,
+    /// The name of a Java class.
+    Class,
     /// Exactly one of these words.
     Choice(&'static [&'static str]),
     /// Words separated by commas.
@@ -64,6 +72,15 @@ pub enum Status {
     Refused(&'static str),
 }
 
+/// When a new value of a key takes effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Update {
+    /// When the broker is started; it is written into the file.
+    AtStart,
+    /// At once, when a client changes it for this broker or for all of them.
+    WhileRunning,
+}
+
 impl Key {
     /// An effective key.
     const fn effective(
@@ -77,7 +94,24 @@ impl Key {
             kind,
             default,
             status: Status::Effective,
+            update: Update::AtStart,
             doc,
+        }
+    }
+
+    /// The same key, taken over while the broker runs.
+    const fn while_running(self) -> Self {
+        Self {
+            update: Update::WhileRunning,
+            ..self
+        }
+    }
+
+    /// What the key means, or why it has no effect.
+    pub fn meaning(&self) -> &'static str {
+        match self.status {
+            Status::Effective => self.doc,
+            Status::Accepted(reason) | Status::Refused(reason) => reason,
         }
     }
 
@@ -114,6 +148,7 @@ static BY_NAME: LazyLock<BTreeMap<&'static str, Key>> = LazyLock::new(|| {
             kind,
             default,
             status: Status::Accepted(group.reason),
+            update: Update::AtStart,
             doc: "",
         })
     });
@@ -125,28 +160,63 @@ impl Kind {
     pub fn check(self, text: &str) -> Result<(), String> {
         let ok = match self {
             Self::Boolean => parse_boolean(text).is_some(),
+            Self::Short(low, high) => text.parse().is_ok_and(|n: i16| low <= n && n <= high),
             Self::Int(low, high) => text.parse().is_ok_and(|n: i32| low <= n && n <= high),
+            Self::UnsetOrInt(low, high) => text
+                .parse()
+                .is_ok_and(|n: i32| n == -1 || (low <= n && n <= high)),
             Self::Long(low, high) => text.parse().is_ok_and(|n: i64| low <= n && n <= high),
             Self::Double(low, high) => text.parse().is_ok_and(|n: f64| low <= n && n <= high),
-            Self::Text | Self::List | Self::Password => true,
+            Self::Text | Self::Class | Self::List | Self::Password => true,
             Self::Choice(words) => words.contains(&text),
             Self::ChoiceList(words) => split_list(text).all(|word| words.contains(&word)),
         };
         if ok { Ok(()) } else { Err(self.to_string()) }
     }
 
+    /// Checks one value and puts it into the form in which it is stored and shown: without white
+    /// space around it, signs nobody needs, and elements of a list named twice.
+    pub fn canonical(self, text: &str) -> Result<String, String> {
+        let text = text.trim();
+        self.check(text)?;
+        Ok(match self {
+            Self::Boolean => text.to_ascii_lowercase(),
+            Self::Short(..) | Self::Int(..) | Self::UnsetOrInt(..) | Self::Long(..) => {
+                let number: i64 = text.parse().expect("it was checked");
+                number.to_string()
+            }
+            Self::List | Self::ChoiceList(_) => {
+                let mut words: Vec<&str> = Vec::new();
+                for word in split_list(text) {
+                    if !words.contains(&word) {
+                        words.push(word);
+                    }
+                }
+                words.join(",")
+            }
+            Self::Double(..) | Self::Text | Self::Class | Self::Choice(_) | Self::Password => {
+                text.to_owned()
+            }
+        })
+    }
+
     /// The range in the short form of the documentation; empty when anything goes.
     pub fn range(self) -> String {
         match self {
-            Self::Int(i32::MIN, i32::MAX)
+            Self::Short(i16::MIN, i16::MAX)
+            | Self::Int(i32::MIN, i32::MAX)
             | Self::Long(i64::MIN, i64::MAX)
             | Self::Boolean
             | Self::Text
+            | Self::Class
             | Self::List
             | Self::Password => String::new(),
+            Self::Short(low, i16::MAX) => format!("{low} or more"),
             Self::Int(low, i32::MAX) => format!("{low} or more"),
             Self::Long(low, i64::MAX) => format!("{low} or more"),
+            Self::Short(low, high) => format!("{low} to {high}"),
             Self::Int(low, high) => format!("{low} to {high}"),
+            Self::UnsetOrInt(low, high) => format!("-1, or {low} to {high}"),
             Self::Long(low, high) => format!("{low} to {high}"),
             Self::Double(low, f64::MAX) => format!("{low} or more"),
             Self::Double(low, high) => format!("{low} to {high}"),
@@ -158,10 +228,12 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Boolean => "boolean",
-            Self::Int(..) => "int",
+            Self::Short(..) => "short",
+            Self::Int(..) | Self::UnsetOrInt(..) => "int",
             Self::Long(..) => "long",
             Self::Double(..) => "double",
             Self::Text | Self::Choice(_) => "string",
+            Self::Class => "class",
             Self::List | Self::ChoiceList(_) => "list",
             Self::Password => "password",
         }
@@ -173,12 +245,13 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Boolean => f.write_str("true or false"),
-            Self::Int(i32::MIN, i32::MAX) | Self::Long(i64::MIN, i64::MAX) => {
-                f.write_str("a whole number")
-            }
-            Self::Int(..) | Self::Long(..) => write!(f, "a whole number, {}", self.range()),
+            Self::Short(i16::MIN, i16::MAX)
+            | Self::Int(i32::MIN, i32::MAX)
+            | Self::Long(i64::MIN, i64::MAX) => f.write_str("a whole number"),
+            Self::Short(..) | Self::Int(..) | Self::UnsetOrInt(..) | Self::Long(..) => write!(f, "a whole number, {}", self.range()),
             Self::Double(..) => write!(f, "a number, {}", self.range()),
             Self::Text | Self::Password => f.write_str("text"),
+            Self::Class => f.write_str("the name of a class"),
             Self::List => f.write_str("a list separated by commas"),
             Self::Choice(_) => write!(f, "one of: {}", self.range()),
             Self::ChoiceList(_) => {

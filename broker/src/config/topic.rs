@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use odradek_metadata::ConfigMap;
 use odradek_protocol::records::TimestampType;
 use odradek_storage::config::LogConfig;
 
@@ -59,6 +60,14 @@ pub enum TopicConfigError {
         name: &'static str,
         /// Why.
         reason: &'static str,
+    },
+    /// Nothing would ever be compacted.
+    #[error("min.compaction.lag.ms ({min_ms}) is above max.compaction.lag.ms ({max_ms})")]
+    CompactionLag {
+        /// `min.compaction.lag.ms`.
+        min_ms: i64,
+        /// `max.compaction.lag.ms`.
+        max_ms: i64,
     },
 }
 
@@ -139,11 +148,30 @@ impl TopicKey {
         }
     }
 
+    /// What the key means, or why it has no effect.
+    pub fn documentation(&self) -> &'static str {
+        match self.fallback {
+            Fallback::Broker(name) => Key::find(name).map_or("", Key::meaning),
+            Fallback::Own(..) if self.name.starts_with("remote.") => {
+                "Tiered storage is not supported."
+            }
+            Fallback::Own(..) => "There is nothing to replicate on a single node.",
+        }
+    }
+
     /// Type and range of its value.
     pub fn kind(&self) -> Kind {
         match self.fallback {
             Fallback::Broker(name) => Key::find(name).map_or(Kind::Text, |key| key.kind),
             Fallback::Own(kind, _) => kind,
+        }
+    }
+
+    /// The value of a topic that does not set the key, on a broker that is not configured.
+    pub fn table_default(&self) -> Option<&'static str> {
+        match self.fallback {
+            Fallback::Own(_, value) => Some(value),
+            Fallback::Broker(name) => Key::find(name)?.default,
         }
     }
 
@@ -166,8 +194,8 @@ impl TopicKey {
         }
     }
 
-    /// Checks one value.
-    fn check(&'static self, value: &str) -> Result<(), TopicConfigError> {
+    /// Checks one value and puts it into the form in which it is stored.
+    fn check(&'static self, value: &str) -> Result<String, TopicConfigError> {
         if self.name == "remote.storage.enable" && parse_boolean(value) == Some(true) {
             let reason = "there is no tiered storage";
             return Err(TopicConfigError::Unsupported {
@@ -175,14 +203,30 @@ impl TopicKey {
                 reason,
             });
         }
-        self.kind()
-            .check(value)
-            .map_err(|expected| TopicConfigError::Value {
-                name: self.name,
-                value: value.to_owned(),
-                expected,
-            })
+        let refuse = |expected| TopicConfigError::Value {
+            name: self.name,
+            value: value.to_owned(),
+            expected,
+        };
+        let value = self.kind().canonical(value).map_err(refuse)?;
+        if self.name.ends_with(".replication.throttled.replicas") && !is_replica_list(&value) {
+            return Err(refuse(
+                "* or a list of replicas as partition:broker,partition:broker".to_owned(),
+            ));
+        }
+        Ok(value)
     }
+}
+
+/// `*`, or replicas as `partition:broker`.
+fn is_replica_list(list: &str) -> bool {
+    let is_number = |text: &str| text.parse::<u32>().is_ok();
+    list == "*"
+        || split_list(list).all(|replica| {
+            replica
+                .split_once(':')
+                .is_some_and(|(partition, broker)| is_number(partition) && is_number(broker))
+        })
 }
 
 /// Milliseconds win over minutes, minutes over hours; every negative number means "for ever".
@@ -201,21 +245,36 @@ fn in_hours(settings: &Settings, ms: &str, hours: &str) -> i64 {
         .unwrap_or_else(|| settings.number::<i64>(hours) * 3_600_000)
 }
 
-/// Checks the overrides of one topic before they are stored.
-pub fn check<'a>(
-    overrides: impl IntoIterator<Item = (&'a str, &'a str)>,
-) -> Result<(), TopicConfigError> {
-    overrides
-        .into_iter()
-        .try_for_each(|(name, value)| match TopicKey::find(name) {
-            Some(key) => key.check(value),
-            None => Err(TopicConfigError::Unknown {
-                name: name.to_owned(),
-            }),
-        })
+/// Checks an override before it is stored, and puts it into the form in which it is.
+pub fn check(name: &str, value: &str) -> Result<String, TopicConfigError> {
+    match TopicKey::find(name) {
+        Some(key) => key.check(value),
+        None => Err(TopicConfigError::Unknown {
+            name: name.to_owned(),
+        }),
+    }
 }
 
-/// What a topic without any override gets, computed once at the start.
+/// Checks whether the overrides of one topic may stand together.
+pub fn check_together(overrides: &ConfigMap) -> Result<(), TopicConfigError> {
+    let number = |name: &str| -> Option<i64> {
+        let own = overrides.get(name).map(|value| &**value);
+        own.or_else(|| TopicKey::find(name)?.table_default())?
+            .parse()
+            .ok()
+    };
+    match (
+        number("min.compaction.lag.ms"),
+        number("max.compaction.lag.ms"),
+    ) {
+        (Some(min_ms), Some(max_ms)) if max_ms < min_ms => {
+            Err(TopicConfigError::CompactionLag { min_ms, max_ms })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What a topic without any override gets, computed when the broker's configuration changes.
 #[derive(Debug, Clone)]
 pub struct TopicDefaults {
     values: BTreeMap<&'static str, String>,
@@ -236,7 +295,7 @@ impl TopicDefaults {
     }
 
     /// In-sync replicas a produce with acks=all needs in a topic with these overrides.
-    pub fn min_insync_replicas(&self, overrides: &BTreeMap<String, String>) -> usize {
+    pub fn min_insync_replicas(&self, overrides: &ConfigMap) -> usize {
         Merged {
             defaults: self,
             overrides,
@@ -246,7 +305,7 @@ impl TopicDefaults {
 
     /// The log settings of a topic with these overrides. An override that does not parse, which
     /// [`check`] would have refused, counts as absent: a log must open whatever is stored.
-    pub fn log_config(&self, overrides: &BTreeMap<String, String>) -> LogConfig {
+    pub fn log_config(&self, overrides: &ConfigMap) -> LogConfig {
         let topic = Merged {
             defaults: self,
             overrides,
@@ -283,13 +342,13 @@ impl TopicDefaults {
 /// The overrides of a topic over the defaults of the broker.
 struct Merged<'a> {
     defaults: &'a TopicDefaults,
-    overrides: &'a BTreeMap<String, String>,
+    overrides: &'a ConfigMap,
 }
 
 impl Merged<'_> {
     fn text(&self, name: &str) -> &str {
         let legal = |value: &&str| TopicKey::find(name).is_some_and(|key| key.check(value).is_ok());
-        let overridden = self.overrides.get(name).map(String::as_str).filter(legal);
+        let overridden = self.overrides.get(name).map(|value| &**value).filter(legal);
         overridden
             .or_else(|| self.defaults.get(name))
             .expect("the code only asks for topic keys")
@@ -317,7 +376,7 @@ mod tests {
 
     #[test]
     fn a_broker_without_configuration_gives_topics_kafkas_defaults() {
-        let config = defaults("").log_config(&BTreeMap::new());
+        let config = defaults("").log_config(&ConfigMap::new());
         assert_eq!(config, LogConfig::default());
     }
 
@@ -337,11 +396,11 @@ mod tests {
             ("log.retention.hours=1\nlog.retention.ms=-1", None),
             ("log.retention.hours=1\nlog.retention.ms=", Some(3_600_000)),
         ] {
-            let config = defaults(text).log_config(&BTreeMap::new());
+            let config = defaults(text).log_config(&ConfigMap::new());
             assert_eq!(config.retention_ms, expected, "{text}");
         }
         let config =
-            defaults("log.roll.hours=2\nlog.roll.jitter.ms=7").log_config(&BTreeMap::new());
+            defaults("log.roll.hours=2\nlog.roll.jitter.ms=7").log_config(&ConfigMap::new());
         assert_eq!(
             (config.segment_ms, config.segment_jitter_ms),
             (7_200_000, 7)
@@ -356,7 +415,7 @@ mod tests {
             ("segment.bytes", "many"),
             ("min.insync.replicas", "2"),
         ];
-        let overrides = overrides.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+        let overrides = overrides.map(|(k, v)| (k.into(), v.into())).into_iter().collect();
         let defaults = defaults("log.segment.bytes=2000000");
         let config = defaults.log_config(&overrides);
         assert_eq!(config.retention_ms, Some(5));
@@ -385,8 +444,8 @@ mod tests {
             ),
             ("cleanup.policy", "shred", "delete, compact"),
         ] {
-            match check([(name, value)]) {
-                Ok(()) => assert_eq!(message, "", "{name}"),
+            match check(name, value) {
+                Ok(_) => assert_eq!(message, "", "{name}"),
                 Err(error) => assert!(error.to_string().contains(message), "{error}"),
             }
         }

@@ -18,11 +18,12 @@ use tokio::time::Instant;
 
 use super::{
     group::Now,
+    offsets::delete::forget_orphans,
     records::{GroupValue, OffsetValue, StateKey},
     replay::{Replay, ReplayError, Replayed},
     shard::Shard,
 };
-use crate::{disk::DiskPool, error_chain::ErrorChain};
+use crate::{disk::DiskPool, error_chain::ErrorChain, metadata::MetadataHandle};
 
 /// What loading some partitions came to.
 #[derive(Debug, Clone, Copy, Default)]
@@ -39,7 +40,7 @@ struct Report {
 /// shards are given up meanwhile.
 pub(super) async fn load(
     shards: Vec<Arc<Shard>>,
-    image: Arc<MetadataImage>,
+    metadata: MetadataHandle,
     pool: Arc<DiskPool>,
     chunk_bytes: u32,
 ) {
@@ -49,13 +50,14 @@ pub(super) async fn load(
         let loading = Loading {
             shard: Arc::clone(&shard),
             now: shard.now(),
-            topics: Topics::new(Arc::clone(&image)),
+            topics: Topics::new(metadata.image()),
             broken_records: 0,
         };
         match shard.log().replay(loading, &pool, chunk_bytes).await {
             Ok((loading, replayed)) => {
                 report.add(&loading, replayed);
                 shard.loaded();
+                forget_orphans(&shard, &metadata);
             }
             Err(ReplayError::Ended | ReplayError::Lost(_)) => return,
             Err(error) => {
@@ -116,7 +118,7 @@ struct Loading {
 impl Replay for Loading {
     fn take(&mut self, batch: &BatchRecords) -> bool {
         // One look at the lock for each batch: requests that ask meanwhile do not wait long.
-        let mut state = self.shard.loading();
+        let mut state = self.shard.state();
         if !state.is_loading() {
             return false;
         }

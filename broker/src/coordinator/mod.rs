@@ -9,28 +9,42 @@
 //! - [`replay`], [`load`]: read it from the first record to the last, at the start.
 //! - [`offsets`]: the positions of a group: commit, fetch, delete.
 //! - [`internal_topic`]: the topic itself.
+//!
+//! and beside it:
+//! - [`membership`], [`administration`]: what members and operators ask.
+//! - [`timers`]: when groups want to be rung.
+//! - [`history`]: why they rebalanced.
 
+pub(crate) mod administration;
 pub(crate) mod group;
+pub(crate) mod history;
 pub(crate) mod internal_topic;
 mod load;
+mod membership;
 pub(crate) mod offsets;
 pub(crate) mod records;
 mod replay;
 pub(crate) mod shard;
 pub(crate) mod state_log;
+mod timers;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use odradek_metadata::MetadataImage;
-use odradek_protocol::ErrorCode;
-use parking_lot::RwLock;
+use odradek_metadata::{Delta, MetadataImage};
+use parking_lot::{Mutex, RwLock};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
-use crate::{clock::Clock, config::Config, disk::DiskPool, metadata::MetadataHandle, replica::Manager};
+use crate::{
+    clock::Clock, config::Config, disk::DiskPool,
+    metadata::{ChangeError, MetadataHandle}, replica::Manager,
+    telemetry::metrics::Metrics,
+};
+use group::{GroupError, Settings};
 use internal_topic::OFFSETS_TOPIC;
-use shard::Shard;
+use shard::{Shard, Shared};
 use state_log::StateLog;
+use timers::Timers;
 
 /// All groups of this broker. See the module's documentation.
 #[derive(Debug)]
@@ -40,6 +54,8 @@ pub(crate) struct Coordinator {
     replicas: Arc<Manager>,
     disk: Arc<DiskPool>,
     clock: Clock,
+    /// What the shards share.
+    shared: Arc<Shared>,
     shards: RwLock<Shards>,
     /// Replays, and what else must run to its end whoever waits for it.
     tasks: TaskTracker,
@@ -63,27 +79,54 @@ impl Coordinator {
         replicas: Arc<Manager>,
         disk: Arc<DiskPool>,
         clock: Clock,
+        metrics: Arc<Metrics>,
     ) -> Arc<Self> {
+        let groups = &config.groups;
+        let settings = Arc::new(Settings {
+            session_timeout: groups.session_timeout_min..=groups.session_timeout_max,
+            members_max: groups.members_max,
+            initial_rebalance_delay: groups.initial_rebalance_delay,
+        });
+        let shared = Arc::new(Shared {
+            settings,
+            timers: Timers::default(),
+            history: Mutex::default(),
+            metrics,
+            clock: clock.clone(),
+        });
         Arc::new(Self {
             config,
             metadata,
             replicas,
             disk,
             clock,
+            shared,
             shards: RwLock::default(),
             tasks: TaskTracker::new(),
         })
     }
 
-    /// Follows the metadata until `stop` is cancelled.
+    /// Follows the metadata, rings the groups, and lets offsets expire, until `stop` is cancelled.
     pub(crate) async fn run(self: Arc<Self>, stop: CancellationToken) {
+        tokio::join!(
+            self.follow_metadata(&stop),
+            self.shared.timers.run(&stop),
+            self.expire_offsets(&stop)
+        );
+    }
+
+    async fn follow_metadata(&self, stop: &CancellationToken) {
         let mut images = self.metadata.watch();
+        let mut seen: Option<Arc<MetadataImage>> = None;
         loop {
             let image = Arc::clone(&images.borrow_and_update());
             let next = async {
                 // The logs of the image's partitions are open from then on.
                 self.metadata.acted().reached(image.applied_index).await;
                 self.follow(&image);
+                if seen.is_none_or(|seen| !Delta::between(&seen, &image).deleted.is_empty()) {
+                    self.forget_deleted_topics().await;
+                }
                 images.changed().await
             };
             tokio::select! {
@@ -91,6 +134,7 @@ impl Coordinator {
                 () = stop.cancelled() => return,
                 changed = next => if changed.is_err() { return },
             }
+            seen = Some(image);
         }
     }
 
@@ -104,6 +148,17 @@ impl Coordinator {
         }
         self.tasks.close();
         self.tasks.wait().await;
+    }
+
+    /// Makes sure that groups have a place: creates `__consumer_offsets` if it does not exist, and
+    /// waits until its shards are there.
+    pub(crate) async fn ensure_offsets_topic(&self) -> Result<(), ChangeError> {
+        internal_topic::ensure_offsets_topic(&self.metadata, &self.config.offsets).await?;
+        let image = self.metadata.image();
+        // It may be there because somebody else is just creating it.
+        self.metadata.acted().reached(image.applied_index).await;
+        self.follow(&image);
+        Ok(())
     }
 
     /// Makes the shards those of the image, whose logs must be open. Those that are new are loaded
@@ -123,15 +178,16 @@ impl Coordinator {
         let mut new = Vec::new();
         for partition in partitions {
             shards.by_partition.entry(partition).or_insert_with(|| {
-                let shard = Shard::new(partition, self.state_log(partition), self.clock.clone());
+                let shard = Shard::new(partition, self.state_log(partition), &self.shared);
                 new.push(Arc::clone(&shard));
                 shard
             });
         }
         if !new.is_empty() {
-            let (image, disk) = (Arc::clone(image), Arc::clone(&self.disk));
+            let (metadata, disk) = (self.metadata.clone(), Arc::clone(&self.disk));
             let chunk_bytes = self.config.offsets.load_bytes;
-            self.tasks.spawn(load::load(new, image, disk, chunk_bytes));
+            let loading = load::load(new, metadata, disk, chunk_bytes);
+            self.tasks.spawn(loading);
         }
     }
 
@@ -146,11 +202,11 @@ impl Coordinator {
     }
 
     /// The shard of that group, loaded or not.
-    pub(crate) fn shard_of(&self, group: &str) -> Result<Arc<Shard>, ErrorCode> {
+    pub(crate) fn shard_of(&self, group: &str) -> Result<Arc<Shard>, GroupError> {
         let shards = self.shards.read();
-        let partition = partition_of(group, shards.count).ok_or(ErrorCode::NotCoordinator)?;
+        let partition = partition_of(group, shards.count).ok_or(GroupError::NotCoordinator)?;
         let shard = shards.by_partition.get(&partition);
-        shard.cloned().ok_or(ErrorCode::NotCoordinator)
+        shard.cloned().ok_or(GroupError::NotCoordinator)
     }
 
     /// All shards.

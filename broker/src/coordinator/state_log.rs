@@ -14,7 +14,7 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use odradek_protocol::records::BatchBuilder;
+use odradek_protocol::{EncodeError, records::BatchBuilder};
 use odradek_storage::{append::AppendRequest, error::AppendError as LogAppendError};
 use parking_lot::Mutex;
 use tokio::{sync::oneshot, time::timeout};
@@ -41,6 +41,9 @@ pub(crate) enum StateLogError {
     /// The log refused it.
     #[error("append to the state log")]
     Append(#[from] AppendError),
+    /// A record cannot be written: one of its strings is too long.
+    #[error("encode a record for the state log")]
+    Encode(#[from] EncodeError),
     /// It took too long. It may still be appended.
     #[error("the state log did not take the records in time")]
     TimedOut,
@@ -119,33 +122,27 @@ impl StateLog {
     pub(crate) fn append(
         &self,
         records: Vec<StateRecord>,
-    ) -> impl Future<Output = Result<(), StateLogError>> + Send + 'static {
-        self.append_then(records, |_| ())
+    ) -> impl Future<Output = Result<(), StateLogError>> + Send + use<> {
+        self.append_then(records, |_| ()).done()
     }
 
     /// Appends the records and calls `then` with what became of them: when every in-sync replica
-    /// has them, or when they were refused. They are enqueued before this returns.
-    ///
-    /// The future resolves after that, or when the time is up, to what became of the records.
-    /// Dropping it changes nothing. `then` may take the shard's lock, and must not block else.
+    /// has them, or when they were refused. They are enqueued before this returns. `then` may take
+    /// the shard's lock, and must not block otherwise.
     pub(crate) fn append_then(
         &self,
         records: Vec<StateRecord>,
         then: impl FnOnce(&Appended) + Send + 'static,
-    ) -> impl Future<Output = Result<(), StateLogError>> + Send + 'static {
+    ) -> Appending {
         let (done, outcome) = oneshot::channel();
         self.enqueue(records, move |appended| {
             then(&appended);
             // Nobody may be waiting any more.
             let _ = done.send(appended);
         });
-        let deadline = self.shared.timeout;
-        async move {
-            match timeout(deadline, outcome).await {
-                Ok(Ok(appended)) => appended.map(|_offset| ()),
-                Ok(Err(_)) => Err(StateLogError::Stopping),
-                Err(_) => Err(StateLogError::TimedOut),
-            }
+        Appending {
+            outcome,
+            timeout: self.shared.timeout,
         }
     }
 
@@ -164,6 +161,24 @@ impl StateLog {
         });
         if !std::mem::replace(&mut pending.finishing, true) {
             tokio::spawn(finish_all(Arc::clone(shared)));
+        }
+    }
+}
+
+/// An append that somebody may wait for. Dropped, it goes on all the same.
+#[derive(Debug)]
+pub(crate) struct Appending {
+    outcome: oneshot::Receiver<Appended>,
+    timeout: Duration,
+}
+
+impl Appending {
+    /// Resolves after what follows from the append, or when the time is up.
+    pub(crate) async fn done(self) -> Result<(), StateLogError> {
+        match timeout(self.timeout, self.outcome).await {
+            Ok(Ok(appended)) => appended.map(|_offset| ()),
+            Ok(Err(_)) => Err(StateLogError::Stopping),
+            Err(_) => Err(StateLogError::TimedOut),
         }
     }
 }

@@ -52,6 +52,14 @@ pub(crate) struct Metrics {
     /// Fetch requests of which at least one partition failed.
     pub(crate) fetch_requests_failed: Counter,
     log_flush_duration: Histogram,
+    cleaner_runs: Counter,
+    cleaner_bytes_before: Counter,
+    cleaner_bytes_after: Counter,
+    cleaner_last_run_ms: Gauge,
+    /// Passes of compaction that failed.
+    pub(crate) cleaner_failures: Counter,
+    /// Rebalances of consumer groups that have ended, in whatever way.
+    pub(crate) group_rebalances: Counter,
 }
 
 /// What is counted for one API.
@@ -152,6 +160,30 @@ impl Metrics {
                 "odradek_log_flush_duration_seconds",
                 "Time of one flush of a partition's log to the disk",
             ),
+            cleaner_runs: add.metric(
+                "odradek_log_cleaner_runs",
+                "Passes of compaction over a log that succeeded",
+            ),
+            cleaner_bytes_before: add.metric(
+                "odradek_log_cleaner_before_bytes",
+                "Bytes of the segments that compaction went through",
+            ),
+            cleaner_bytes_after: add.metric(
+                "odradek_log_cleaner_after_bytes",
+                "Bytes of what compaction left of them",
+            ),
+            cleaner_last_run_ms: add.metric(
+                "odradek_log_cleaner_last_run_ms",
+                "How long the last pass of compaction took",
+            ),
+            cleaner_failures: add.metric(
+                "odradek_log_cleaner_failures",
+                "Passes of compaction over a log that failed",
+            ),
+            group_rebalances: add.metric(
+                "odradek_group_rebalances",
+                "Rebalances of consumer groups",
+            ),
         };
         metrics.with_requests(registry, advertised)
     }
@@ -223,6 +255,14 @@ impl Metrics {
             .inc();
     }
 
+    /// Notes a pass of compaction over a log.
+    pub(crate) fn log_cleaned(&self, bytes_before: u64, bytes_after: u64, took: Duration) {
+        self.cleaner_runs.inc();
+        self.cleaner_bytes_before.inc_by(bytes_before);
+        self.cleaner_bytes_after.inc_by(bytes_after);
+        self.cleaner_last_run_ms.set(took.as_millis() as i64);
+    }
+
     /// Notes how long one flush of a log took.
     pub(crate) fn log_flushed(&self, took: Duration) {
         self.log_flush_duration.observe(took.as_secs_f64());
@@ -283,6 +323,24 @@ pub(crate) struct Sources {
     pub(crate) fetch_sessions: Read,
     /// Fetches that wait for records.
     pub(crate) fetches_waiting: Read,
+    /// Bytes of log that could be compacted and are not.
+    pub(crate) dirty_bytes: Read,
+    /// The largest part of a log that could be compacted and is not, in percent.
+    pub(crate) dirty_percent_max: Read,
+    /// Milliseconds since logs were last looked at for compaction.
+    pub(crate) since_last_clean_look_ms: Read,
+    /// Partitions that cannot be compacted.
+    pub(crate) uncleanable_partitions: Read,
+    /// Bytes free on the disk of the data folder.
+    pub(crate) free_bytes: Read,
+    /// 1 while produces are refused because the disk is nearly full.
+    pub(crate) produces_refused: Read,
+    /// 1 once the log directory has failed.
+    pub(crate) offline_directories: Read,
+    /// 1 once the metadata log has failed.
+    pub(crate) metadata_log_failed: Read,
+    /// Bytes appended and not flushed.
+    pub(crate) unflushed_bytes: Read,
 }
 
 impl fmt::Debug for Sources {
@@ -323,6 +381,51 @@ impl Collector for Sources {
                 "odradek_fetches_waiting",
                 "Fetches that wait for records",
                 &self.fetches_waiting,
+            ),
+            (
+                "odradek_log_cleaner_dirty_bytes",
+                "Bytes of log that could be compacted and are not",
+                &self.dirty_bytes,
+            ),
+            (
+                "kafka_log_logcleanermanager_max_dirty_percent",
+                "The largest part of a log that could be compacted and is not",
+                &self.dirty_percent_max,
+            ),
+            (
+                "kafka_log_logcleanermanager_time_since_last_run_ms",
+                "Time since logs were last looked at for compaction",
+                &self.since_last_clean_look_ms,
+            ),
+            (
+                "kafka_log_logcleanermanager_uncleanable_partitions_count",
+                "Partitions whose compaction failed when it was last tried",
+                &self.uncleanable_partitions,
+            ),
+            (
+                "odradek_storage_free_bytes",
+                "Bytes free on the disk of the data folder",
+                &self.free_bytes,
+            ),
+            (
+                "odradek_storage_produces_refused",
+                "1 while produces are refused because the disk is nearly full",
+                &self.produces_refused,
+            ),
+            (
+                "kafka_log_logmanager_offlinelogdirectorycount",
+                "Log directories that have failed",
+                &self.offline_directories,
+            ),
+            (
+                "odradek_metadata_log_failed",
+                "1 once the metadata log has failed",
+                &self.metadata_log_failed,
+            ),
+            (
+                "odradek_storage_unflushed_bytes",
+                "Bytes of records appended and not flushed to the disk",
+                &self.unflushed_bytes,
             ),
         ] {
             let gauge = ConstGauge::new(read());
@@ -392,6 +495,15 @@ mod tests {
             request_memory_bytes: zero(),
             fetch_sessions: zero(),
             fetches_waiting: zero(),
+            dirty_bytes: zero(),
+            dirty_percent_max: zero(),
+            since_last_clean_look_ms: zero(),
+            uncleanable_partitions: zero(),
+            free_bytes: zero(),
+            produces_refused: zero(),
+            offline_directories: zero(),
+            metadata_log_failed: zero(),
+            unflushed_bytes: zero(),
         }));
         let text = scrape(&registry);
         assert!(

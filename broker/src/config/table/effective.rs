@@ -30,6 +30,7 @@ pub const SECTIONS: &[(&str, &[Key])] = &[
     ("Topics", TOPICS),
     ("The log", LOG),
     ("Producers and consumers", CLIENTS),
+    ("Consumer groups", GROUPS),
     ("Committed offsets", OFFSETS),
 ];
 
@@ -81,7 +82,7 @@ const LISTENERS: &[Key] = &[
     ),
     key(
         "listener.security.protocol.map",
-        Kind::List,
+        Kind::Text,
         Some(
             "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL",
         ),
@@ -174,13 +175,15 @@ const RESOURCES: &[Key] = &[
         COUNT,
         Some("2147483647"),
         "Connections at once over all listeners. Further ones are closed when they arrive.",
-    ),
+    )
+    .while_running(),
     key(
         "max.connections.per.ip",
         COUNT,
         Some("2147483647"),
         "Connections at once from one address. Further ones are closed when they arrive.",
-    ),
+    )
+    .while_running(),
     key(
         "connections.max.idle.ms",
         LONG,
@@ -211,6 +214,12 @@ const TOPICS: &[Key] = &[
         "Whether clients may delete topics.",
     ),
     key(
+        "max.request.partition.size.limit",
+        POSITIVE,
+        Some("2000"),
+        "Partitions in one page of DescribeTopicPartitions; clients ask for the next page.",
+    ),
+    key(
         "num.partitions",
         POSITIVE,
         Some("1"),
@@ -228,14 +237,16 @@ const TOPICS: &[Key] = &[
         Some("1"),
         "In-sync replicas a produce with acks=all needs to be accepted. Topic key: \
          `min.insync.replicas`.",
-    ),
+    )
+    .while_running(),
     key(
         "message.max.bytes",
         COUNT,
         Some("1048588"),
         "The largest record batch in bytes, as sent, compression included. Topic key: \
          `max.message.bytes`.",
-    ),
+    )
+    .while_running(),
 ];
 
 const LOG: &[Key] = &[
@@ -250,7 +261,7 @@ const LOG: &[Key] = &[
     ),
     key(
         "log.dir",
-        Kind::Text,
+        Kind::List,
         None,
         "The older name of `log.dirs`, used when that is unset.",
     ),
@@ -270,14 +281,16 @@ const LOG: &[Key] = &[
         Some("1073741824"),
         "The size in bytes at which a partition starts a new segment file. Topic key: \
          `segment.bytes`.",
-    ),
+    )
+    .while_running(),
     key(
         "log.roll.ms",
         Kind::Long(1, i64::MAX),
         None,
         "The age in milliseconds at which a partition starts a new segment file. Wins over \
          `log.roll.hours`. Topic key: `segment.ms`.",
-    ),
+    )
+    .while_running(),
     key(
         "log.roll.hours",
         POSITIVE,
@@ -290,7 +303,8 @@ const LOG: &[Key] = &[
         None,
         "At most this many milliseconds are taken off that age at random, so that partitions do \
          not all roll at once. Wins over the hours. Topic key: `segment.jitter.ms`.",
-    ),
+    )
+    .while_running(),
     key(
         "log.roll.jitter.hours",
         COUNT,
@@ -303,7 +317,8 @@ const LOG: &[Key] = &[
         None,
         "How long records are kept at least, in milliseconds; `-1`: for ever. Wins over the \
          minutes and hours. Topic key: `retention.ms`.",
-    ),
+    )
+    .while_running(),
     key(
         "log.retention.minutes",
         Kind::Int(-1, i32::MAX),
@@ -322,7 +337,8 @@ const LOG: &[Key] = &[
         Some("-1"),
         "The bytes each partition keeps at least before its oldest segments are deleted; `-1`: \
          no bound. Topic key: `retention.bytes`.",
-    ),
+    )
+    .while_running(),
     key(
         "log.retention.check.interval.ms",
         PERIOD_MS,
@@ -335,69 +351,86 @@ const LOG: &[Key] = &[
         Some("60000"),
         "How long a deleted segment's files stay on disk for reads that began earlier, in \
          milliseconds. Topic key: `file.delete.delay.ms`.",
-    ),
+    )
+    .while_running(),
     key(
         "log.cleanup.policy",
         Kind::ChoiceList(&["delete", "compact"]),
         Some("delete"),
-        "Whether old segments are deleted. `compact` is stored and reported, and nothing is \
-         compacted yet: such a topic keeps every record. Topic key: `cleanup.policy`.",
+        "What is done with old records: `delete` removes segments past their retention, `compact` \
+         keeps the last record of each key; both can be written. Topic key: `cleanup.policy`.",
     ),
     key(
-        "log.index.interval.bytes",
+        "log.cleaner.enable",
+        Kind::Boolean,
+        Some("true"),
+        "Whether logs are compacted at all. Without compaction the topic of committed offsets \
+         grows without bound.",
+    ),
+    key(
+        "log.cleaner.threads",
         COUNT,
-        Some("4096"),
-        "The bytes of records between two entries of an offset index. Topic key: \
-         `index.interval.bytes`.",
+        Some("1"),
+        "Threads that compact logs, each one log at a time; `0`: none is compacted.",
     ),
     key(
-        "log.index.size.max.bytes",
-        Kind::Int(4, i32::MAX),
-        Some("10485760"),
-        "The size in bytes of an index file at which a new segment starts. The files grow as \
-         needed and are not preallocated. Topic key: `segment.index.bytes`.",
-    ),
-    key(
-        "log.message.timestamp.type",
-        Kind::Choice(&["CreateTime", "LogAppendTime"]),
-        Some("CreateTime"),
-        "Whether records keep the time of the producer or get the time of their append. Topic \
-         key: `message.timestamp.type`.",
-    ),
-    key(
-        "log.message.timestamp.before.max.ms",
+        "log.cleaner.backoff.ms",
         DURATION_MS,
-        Some("9223372036854775807"),
-        "How many milliseconds older than the broker's clock a producer's timestamp may be. \
-         Topic key: `message.timestamp.before.max.ms`.",
+        Some("15000"),
+        "How often logs that have to be compacted are looked for while there are none, in \
+         milliseconds. After a failure a log waits as long, then twice as long, and so on up to \
+         64 times.",
     ),
     key(
-        "log.message.timestamp.after.max.ms",
+        "log.cleaner.dedupe.buffer.size",
+        Kind::Long(1024 * 1024, i64::MAX),
+        Some("134217728"),
+        "Memory for the keys of the logs being compacted, in bytes, over all threads; 24 bytes \
+         per key. No more is taken than the keys need. A log with more keys than fit is compacted \
+         in several passes.",
+    ),
+    key(
+        "log.cleaner.io.buffer.load.factor",
+        Kind::Double(0.0, 1.0),
+        Some("0.9"),
+        "How full the memory for keys gets, at least 0.1 and at most 0.95. More keys fit if it is \
+         higher, and are found slower.",
+    ),
+    key(
+        "log.cleaner.io.max.bytes.per.second",
+        Kind::Double(1.0, f64::MAX),
+        Some("1.7976931348623157E308"),
+        "How many bytes each compaction thread reads and writes per second at most.",
+    ),
+    key(
+        "log.cleaner.min.cleanable.ratio",
+        Kind::Double(0.0, 1.0),
+        Some("0.5"),
+        "A log is compacted when a larger part of it than this was not compacted yet. Topic key: \
+         `min.cleanable.dirty.ratio`.",
+    ),
+    key(
+        "log.cleaner.min.compaction.lag.ms",
         DURATION_MS,
-        Some("3600000"),
-        "How many milliseconds ahead of the broker's clock a producer's timestamp may be. Topic \
-         key: `message.timestamp.after.max.ms`.",
+        Some("0"),
+        "How long a record stays at least before it is compacted, in milliseconds. Topic key: \
+         `min.compaction.lag.ms`.",
     ),
     key(
-        "log.flush.interval.messages",
-        Kind::Long(1, i64::MAX),
+        "log.cleaner.max.compaction.lag.ms",
+        PERIOD_MS,
         Some("9223372036854775807"),
-        "Records of a partition after which the disk is flushed before they are acknowledged; \
-         `1` flushes every append. Appends that wait together share one flush. Topic key: \
-         `flush.messages`.",
+        "How long a record waits at most before it is compacted, in milliseconds, whatever the \
+         ratio; also the longest time between rolls of a compacted topic's segments. Topic key: \
+         `max.compaction.lag.ms`.",
     ),
     key(
-        "log.flush.interval.ms",
-        Kind::Long(0, i64::MAX),
-        None,
-        "The longest time in milliseconds that a record stays unflushed. Unset: \
-         `log.flush.scheduler.interval.ms`. Topic key: `flush.ms`.",
-    ),
-    key(
-        "log.flush.scheduler.interval.ms",
-        Kind::Long(0, i64::MAX),
-        Some("9223372036854775807"),
-        "Used for `log.flush.interval.ms` when that is unset.",
+        "log.cleaner.delete.retention.ms",
+        DURATION_MS,
+        Some("86400000"),
+        "How long a tombstone stays once compaction has come across it, in milliseconds: so much \
+         time has a consumer to read to the end of what it began. Topic key: \
+         `delete.retention.ms`.",
     ),
     key(
         "log.recovery.flush.interval.ms",
@@ -415,7 +448,7 @@ const LOG: &[Key] = &[
     ),
     key(
         "log.flush.start.offset.checkpoint.interval.ms",
-        PERIOD_MS,
+        POSITIVE,
         Some("60000"),
         "How often the log start offsets are written to their checkpoint file, in milliseconds.",
     ),
@@ -430,7 +463,8 @@ const LOG: &[Key] = &[
         POSITIVE,
         Some("2"),
         "Threads that open and recover partitions at the start.",
-    ),
+    )
+    .while_running(),
 ];
 
 const CLIENTS: &[Key] = &[
@@ -456,6 +490,36 @@ const CLIENTS: &[Key] = &[
     ),
 ];
 
+const GROUPS: &[Key] = &[
+    key(
+        "group.min.session.timeout.ms",
+        POSITIVE,
+        Some("6000"),
+        "The shortest session timeout that a group member may ask for, in milliseconds.",
+    ),
+    key(
+        "group.max.session.timeout.ms",
+        POSITIVE,
+        Some("1800000"),
+        "The longest session timeout that a group member may ask for, in milliseconds. A member \
+         that dies is missed for as long as it asked for.",
+    ),
+    key(
+        "group.initial.rebalance.delay.ms",
+        COUNT,
+        Some("3000"),
+        "How long the first rebalance of an empty group waits for more members, in milliseconds. \
+         It waits again for each that comes, up to the members' rebalance timeout. `0` suits \
+         development; with many members it costs a rebalance for each.",
+    ),
+    key(
+        "group.max.size",
+        POSITIVE,
+        Some("2147483647"),
+        "Members that a group may have.",
+    ),
+];
+
 const OFFSETS: &[Key] = &[
     key(
         "offsets.topic.num.partitions",
@@ -466,7 +530,7 @@ const OFFSETS: &[Key] = &[
     ),
     key(
         "offsets.topic.replication.factor",
-        Kind::Int(1, i16::MAX as i32),
+        Kind::Short(1, i16::MAX),
         Some("1"),
         "Replicas of `__consumer_offsets`. Kafka's default is 3, which a single broker cannot \
          have; its sample configuration says 1 as well.",

@@ -3,7 +3,7 @@
 //!
 //! Their defaults are accepted in silence: many files spell them out.
 
-use super::{Key, Kind, Status};
+use super::{Key, Kind, Status, Update};
 
 const NO_AUTHORIZER: &str = "there is no authoriser yet, so every client that can connect may do \
      everything; remove the line and restrict who can reach the port";
@@ -26,6 +26,7 @@ const fn refused(
         kind,
         default,
         status: Status::Refused(reason),
+        update: Update::AtStart,
         doc: "",
     }
 }

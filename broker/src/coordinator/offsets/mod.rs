@@ -5,12 +5,16 @@
 //! group's positions deletes the coming one as well.
 //!
 //! In the order a position lives:
-//! - `commit`: from a request to the log and into memory
-//! - `fetch`: back to the members
-//! - `delete`: because somebody asks, or because the topic is gone
+//! - [`commit`]: from a request to the log and into memory
+//! - [`delete`]: because somebody asks, or because the topic is gone
+//! - [`expiration`]: because nobody has used it for long
 //!
 //! Sorted vectors rather than maps: most groups have a few positions, there may be 100 000 groups,
 //! and a commit replaces what is there.
+
+pub(crate) mod commit;
+pub(crate) mod delete;
+pub(crate) mod expiration;
 
 use std::sync::Arc;
 
@@ -65,9 +69,7 @@ struct PartitionOffset {
 impl GroupOffsets {
     /// The committed position in a partition.
     pub(crate) fn get(&self, topic: &str, partition: i32) -> Option<&CommittedOffset> {
-        let topic = self.topics.get(self.find(topic).ok()?)?;
-        let at = topic.find(partition).ok()?;
-        topic.partitions.get(at)?.committed.as_ref()
+        self.lookup(topic, partition)?.committed.as_ref()
     }
 
     /// Every committed position, by topic and partition in their order.
@@ -85,6 +87,11 @@ impl GroupOffsets {
         self.iter().count()
     }
 
+    /// How many partitions have a position, or get one.
+    pub(crate) fn entries(&self) -> usize {
+        self.topics.iter().map(|topic| topic.partitions.len()).sum()
+    }
+
     /// Whether there is no position, nor one on its way.
     pub(crate) fn is_empty(&self) -> bool {
         self.topics.is_empty()
@@ -92,11 +99,13 @@ impl GroupOffsets {
 
     /// Whether a commit in this partition is on its way to the log.
     pub(crate) fn is_in_flight(&self, topic: &str, partition: i32) -> bool {
-        let entry = self.find(topic).ok().and_then(|at| {
-            let topic = self.topics.get(at)?;
-            topic.partitions.get(topic.find(partition).ok()?)
-        });
-        entry.is_some_and(|entry| 0 < entry.in_flight)
+        self.lookup(topic, partition)
+            .is_some_and(|entry| 0 < entry.in_flight)
+    }
+
+    /// Whether there is a position in this partition, or one on its way.
+    pub(crate) fn is_known(&self, topic: &str, partition: i32) -> bool {
+        self.lookup(topic, partition).is_some()
     }
 
     /// A commit is on its way to the log. [`end_commit`](Self::end_commit) has to follow.
@@ -153,16 +162,9 @@ impl GroupOffsets {
             .collect()
     }
 
-    /// The partitions of one topic that have a position or get one.
-    pub(crate) fn partitions_of(&self, topic: &str) -> Vec<i32> {
-        let found = self.find(topic).ok().and_then(|at| self.topics.get(at));
-        found.map_or_else(Vec::new, |topic| {
-            topic
-                .partitions
-                .iter()
-                .map(|entry| entry.partition)
-                .collect()
-        })
+    fn lookup(&self, topic: &str, partition: i32) -> Option<&PartitionOffset> {
+        let topic = self.topics.get(self.find(topic).ok()?)?;
+        topic.partitions.get(topic.find(partition).ok()?)
     }
 
     fn find(&self, topic: &str) -> Result<usize, usize> {
@@ -272,3 +274,7 @@ pub(crate) fn tombstone(
         value: None,
     })
 }
+
+#[cfg(test)]
+#[path = "mod_tests.rs"]
+mod tests;
