@@ -235,3 +235,7 @@ fn finish(encoder: Encoder) -> Bytes {
     debug_assert!(gaps.is_empty(), "no field of these records is a gap");
     bytes.into()
 }
+
+#[cfg(test)]
+#[path = "records_tests.rs"]
+mod tests;
