@@ -33,6 +33,30 @@ pub enum Error {
     /// The time was over before there was any answer.
     #[error("no answer yet")]
     Unanswered,
+    /// The client was closed.
+    #[error("the client is closed")]
+    Closed,
+    /// A record is larger than the client may send.
+    #[error("a record of up to {bytes} bytes is larger than {key}={bytes_max}")]
+    RecordTooLarge {
+        /// What it may take on the wire.
+        bytes: usize,
+        /// The configuration key that says how much is allowed.
+        key: &'static str,
+        /// Its value.
+        bytes_max: usize,
+    },
+    /// The topic has no such partition.
+    #[error("{topic} has no partition {partition}")]
+    NoPartition {
+        /// The topic.
+        topic: Arc<str>,
+        /// The partition.
+        partition: i32,
+    },
+    /// A broker's answer says nothing about a part of the question.
+    #[error("the broker did not answer for {0}")]
+    Incomplete(String),
     /// All attempts failed.
     #[error("{what}: not done within {after:?}: {last}")]
     TimedOut {
@@ -65,10 +89,15 @@ impl Error {
     /// Whether the same call may succeed later.
     pub fn retriable(&self) -> bool {
         match self {
-            Self::Connect(_) | Self::UnknownBroker(_) => true,
+            Self::Connect(_) | Self::UnknownBroker(_) | Self::Incomplete(_) => true,
             Self::Call(error) => error.retriable(),
             Self::Refused { code, .. } => code.retriable(),
-            Self::NoBroker | Self::Unanswered | Self::TimedOut { .. } => false,
+            Self::NoBroker
+            | Self::Unanswered
+            | Self::Closed
+            | Self::RecordTooLarge { .. }
+            | Self::NoPartition { .. }
+            | Self::TimedOut { .. } => false,
         }
     }
 

@@ -1,5 +1,6 @@
 //! A Kafka client in Rust, for this broker and for Apache Kafka.
 //!
+//! - [`producer`]: records to topics, in batches, repeated until acknowledged
 //! - [`admin`]: topics and offsets, each call a typed request with its results
 //! - [`cluster`]: what is known of the cluster, and connections to its brokers
 //! - [`config`], [`properties`]: configuration under Kafka's own names, unknown ones refused
@@ -21,9 +22,11 @@
 //! ```
 
 pub mod admin;
+mod clock;
 pub mod cluster;
 pub mod config;
 pub mod error;
+pub mod producer;
 pub mod properties;
 
 pub use admin::Admin;
@@ -31,4 +34,5 @@ pub use config::ClientConfig;
 pub use error::Error;
 pub use odradek_connection::Address;
 pub use odradek_protocol::{ErrorCode, Uuid};
+pub use producer::Producer;
 pub use properties::Properties;

@@ -29,6 +29,16 @@ impl Properties {
         self
     }
 
+    /// Whether a key is given and not taken yet.
+    pub fn has(&self, key: &str) -> bool {
+        self.given.contains_key(key)
+    }
+
+    /// Reports something wrong that no single key shows.
+    pub fn add_problem(&mut self, problem: String) {
+        self.problems.push(problem);
+    }
+
     /// Takes a key; `read` makes a value of its text, or says what the text must be.
     pub fn take<T>(
         &mut self,

@@ -11,8 +11,12 @@ use std::{
 use odradek_connection::Address;
 use odradek_protocol::{
     ErrorCode, Uuid,
-    messages::metadata::{
-        MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+    messages::{
+        leader_hint::{LeaderIdAndEpoch, NodeEndpoint},
+        metadata::{
+            MetadataResponse, MetadataResponseBroker, MetadataResponsePartition,
+            MetadataResponseTopic,
+        },
     },
 };
 
@@ -119,6 +123,62 @@ impl ClusterImage {
         }
         image
     }
+
+    /// The image after a broker said who leads a partition now (KIP-951). What is older than what
+    /// is known changes nothing.
+    #[must_use]
+    pub(crate) fn with_leader(&self, topic: &str, partition: i32, hint: &LeaderHint) -> Self {
+        let mut image = self.clone();
+        let known = image
+            .topics
+            .get_mut(topic)
+            .and_then(|topic| topic.partitions.get_mut(&partition));
+        if let Some(known) = known
+            && known.leader_epoch < hint.leader_epoch
+        {
+            known.leader = Some(hint.leader);
+            known.leader_epoch = hint.leader_epoch;
+            let endpoint = hint.endpoint.clone();
+            image
+                .brokers
+                .extend(endpoint.map(|broker| (broker.id, broker)));
+        }
+        image
+    }
+}
+
+/// Who leads a partition, as told beside an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LeaderHint {
+    pub(crate) leader: i32,
+    pub(crate) leader_epoch: i32,
+    /// How to reach it, if that was told.
+    pub(crate) endpoint: Option<Broker>,
+}
+
+impl LeaderHint {
+    /// What an answer says of a leader; `None` if it does not know one either.
+    pub(crate) fn read(leader: &LeaderIdAndEpoch, endpoints: &[NodeEndpoint]) -> Option<Self> {
+        if leader.leader_id < 0 {
+            return None;
+        }
+        let endpoint = endpoints
+            .iter()
+            .find(|endpoint| endpoint.node_id == leader.leader_id)
+            .and_then(|endpoint| {
+                let port = u16::try_from(endpoint.port).ok()?;
+                Some(Broker {
+                    id: endpoint.node_id,
+                    address: Address::new(&endpoint.host, port),
+                    rack: endpoint.rack.clone(),
+                })
+            });
+        Some(Self {
+            leader: leader.leader_id,
+            leader_epoch: leader.leader_epoch,
+            endpoint,
+        })
+    }
 }
 
 fn broker(broker: MetadataResponseBroker) -> Option<(i32, Broker)> {
@@ -214,6 +274,21 @@ mod tests {
         assert!(image.topics.is_empty());
         let reason = image.failed_topics.get("a");
         assert_eq!(reason, Some(&ErrorCode::UnknownTopicOrPartition));
+    }
+
+    #[test]
+    fn a_hint_moves_a_leader_forward_only() {
+        let image = ClusterImage::default().updated(&named("a"), answer("a", 1, 2, 7));
+        let hint = |leader, leader_epoch| LeaderHint {
+            leader,
+            leader_epoch,
+            endpoint: None,
+        };
+        let leader = |image: &ClusterImage| image.partition("a", 0).unwrap().leader;
+        let image = image.with_leader("a", 0, &hint(3, 8));
+        assert_eq!(leader(&image), Some(3));
+        let image = image.with_leader("a", 0, &hint(2, 7));
+        assert_eq!(leader(&image), Some(3));
     }
 
     #[test]

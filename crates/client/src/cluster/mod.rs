@@ -26,7 +26,7 @@ use tokio::time::{Instant, sleep_until};
 
 use self::{
     backoff::Backoff,
-    image::{ClusterImage, Wanted},
+    image::{ClusterImage, LeaderHint, Wanted},
     pool::{Pool, Purpose},
 };
 use crate::{config::ClientConfig, error::Error};
@@ -37,6 +37,8 @@ const FIND_SEVERAL_VERSION: i16 = 4;
 /// Who is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Target<'a> {
+    /// Any broker: all know the answer.
+    Any,
     /// The broker that takes changes.
     Controller,
     /// That broker.
@@ -86,13 +88,31 @@ impl Cluster {
     /// Asks a broker about topics and remembers the answer. Topics that do not exist are not
     /// created by the question.
     pub(crate) async fn refresh(&self, wanted: &Wanted) -> Result<Arc<ClusterImage>, Error> {
+        self.ask_about(wanted, false).await
+    }
+
+    /// The same for who will write to the topic: if the broker is configured to
+    /// (`auto.create.topics.enable`), it creates it.
+    pub(crate) async fn refresh_to_write(
+        &self,
+        topic: &Arc<str>,
+    ) -> Result<Arc<ClusterImage>, Error> {
+        let wanted = Wanted::Named([Arc::clone(topic)].into());
+        self.ask_about(&wanted, true).await
+    }
+
+    async fn ask_about(
+        &self,
+        wanted: &Wanted,
+        allow_auto_topic_creation: bool,
+    ) -> Result<Arc<ClusterImage>, Error> {
         let topics = match wanted {
             Wanted::All => None,
             Wanted::Named(names) => Some(names.iter().map(|name| named(name)).collect()),
         };
         let request = MetadataRequest {
             topics,
-            allow_auto_topic_creation: false,
+            allow_auto_topic_creation,
             ..Default::default()
         };
         let answer = self.any().await?.call(&request).await?;
@@ -107,6 +127,7 @@ impl Cluster {
     /// A connection to whom it takes. Asks the cluster who that is, if it is not known.
     pub(crate) async fn connect(&self, target: Target<'_>) -> Result<Connection, Error> {
         match target {
+            Target::Any => self.any().await,
             Target::Controller => {
                 let nobody = Wanted::Named([].into());
                 let image = self.refresh(&nobody).await?;
@@ -168,6 +189,12 @@ impl Cluster {
         });
     }
 
+    /// Believes a broker that said who leads a partition now.
+    pub(crate) fn believe(&self, topic: &str, partition: i32, hint: &LeaderHint) {
+        self.image
+            .rcu(|image| image.with_leader(topic, partition, hint));
+    }
+
     async fn coordinator(&self, group: &str) -> Result<Connection, Error> {
         let asked = self.any().await?;
         let version = asked.version_of::<FindCoordinatorRequest>()?;
@@ -223,6 +250,15 @@ impl Cluster {
         Err(last.map_or(Error::NoBroker, Error::from))
     }
 
+    /// How long to wait before the next attempt after so many failures.
+    pub(crate) fn retry_pause(&self, failures: u32) -> Duration {
+        let backoff = Backoff {
+            first: self.config.retry_backoff,
+            max: self.config.retry_backoff_max,
+        };
+        backoff.after(failures, fastrand::f64())
+    }
+
     /// Repeats an attempt, with growing pauses, until it succeeds, fails for good, or the time is
     /// over.
     pub(crate) async fn retrying<T, F>(
@@ -234,10 +270,6 @@ impl Cluster {
     where
         F: Future<Output = Result<T, Error>>,
     {
-        let backoff = Backoff {
-            first: self.config.retry_backoff,
-            max: self.config.retry_backoff_max,
-        };
         let deadline = Instant::now() + timeout;
         let mut failures = 0;
         let mut last = Error::Unanswered;
@@ -249,7 +281,7 @@ impl Cluster {
                 Err(_) => {}
             }
             failures += 1;
-            let next = Instant::now() + backoff.after(failures, fastrand::f64());
+            let next = Instant::now() + self.retry_pause(failures);
             if deadline <= next {
                 return Err(Error::TimedOut {
                     what: what.to_owned(),

@@ -462,6 +462,14 @@ impl RecordBatch {
         self.header.crc = self.header.checksum(&self.body);
     }
 
+    /// Makes it a batch of that idempotent producer, and the checksum right for it.
+    pub fn set_producer(&mut self, producer_id: i64, producer_epoch: i16, base_sequence: i32) {
+        self.header.producer_id = producer_id;
+        self.header.producer_epoch = producer_epoch;
+        self.header.base_sequence = base_sequence;
+        self.header.crc = self.header.checksum(&self.body);
+    }
+
     /// Header and body in one piece of memory. Copies the body: for tests and small batches; the
     /// log writes [`BatchHeader::encode`] and [`body`](Self::body) as two slices.
     pub fn to_bytes(&self) -> Bytes {

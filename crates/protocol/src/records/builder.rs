@@ -11,7 +11,7 @@ use super::batch::{
 };
 use super::compression::Compression;
 use super::control::EndTransactionMarker;
-use super::encoding::{put_nullable, put_varlong};
+use super::encoding::{nullable_len, put_nullable, put_varlong, varlong_len};
 
 /// Collects records and makes one batch of them.
 #[derive(Debug, Clone)]
@@ -125,6 +125,20 @@ impl BatchBuilder {
         value: Option<&[u8]>,
         headers: &[(&[u8], Option<&[u8]>)],
     ) -> Self {
+        self.push(timestamp, key, value, headers.iter().copied());
+        self
+    }
+
+    /// Adds a record in place; `timestamp` is in ms. Allocates nothing but the batch's own memory.
+    pub fn push<'a, H>(
+        &mut self,
+        timestamp: i64,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: H,
+    ) where
+        H: ExactSizeIterator<Item = (&'a [u8], Option<&'a [u8]>)> + Clone,
+    {
         let header = &mut self.header;
         if header.record_count == 0 {
             header.base_timestamp = timestamp;
@@ -133,20 +147,44 @@ impl BatchBuilder {
             header.max_timestamp = header.max_timestamp.max(timestamp);
         }
         header.last_offset_delta = header.record_count;
-
-        let mut record = vec![0]; // attributes, unused
-        put_varlong(&mut record, timestamp - header.base_timestamp);
-        put_varlong(&mut record, i64::from(header.last_offset_delta));
-        put_nullable(&mut record, key);
-        put_nullable(&mut record, value);
-        put_varlong(&mut record, headers.len() as i64);
-        for (key, value) in headers {
-            put_nullable(&mut record, Some(key));
-            put_nullable(&mut record, *value);
-        }
-        put_nullable(&mut self.records, Some(&record));
         header.record_count += 1;
-        self
+
+        let timestamp_delta = timestamp - header.base_timestamp;
+        let offset_delta = i64::from(header.last_offset_delta);
+        let header_count = headers.len() as i64;
+        let of_headers = headers
+            .clone()
+            .map(|(key, value)| nullable_len(Some(key)) + nullable_len(value));
+        let length = 1 // attributes
+            + varlong_len(timestamp_delta)
+            + varlong_len(offset_delta)
+            + nullable_len(key)
+            + nullable_len(value)
+            + varlong_len(header_count)
+            + of_headers.sum::<usize>();
+
+        let records = &mut self.records;
+        put_varlong(records, length as i64);
+        records.push(0); // attributes, unused
+        put_varlong(records, timestamp_delta);
+        put_varlong(records, offset_delta);
+        put_nullable(records, key);
+        put_nullable(records, value);
+        put_varlong(records, header_count);
+        for (key, value) in headers {
+            put_nullable(records, Some(key));
+            put_nullable(records, value);
+        }
+    }
+
+    /// How many records there are.
+    pub fn record_count(&self) -> i32 {
+        self.header.record_count
+    }
+
+    /// How many bytes the batch would take uncompressed.
+    pub fn total_len(&self) -> usize {
+        HEADER_LEN + self.records.len()
     }
 
     /// The finished batch, with its checksum.

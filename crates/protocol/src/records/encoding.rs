@@ -336,6 +336,21 @@ fn read_field<S: Source>(
     source.field(length as usize)
 }
 
+/// How many bytes [`put_varlong`] appends.
+pub(super) fn varlong_len(value: i64) -> usize {
+    let zigzag = ((value << 1) ^ (value >> 63)) as u64;
+    let bits = (u64::BITS - zigzag.leading_zeros()).max(1);
+    bits.div_ceil(7) as usize
+}
+
+/// How many bytes [`put_nullable`] appends.
+pub(super) fn nullable_len(field: Option<&[u8]>) -> usize {
+    match field {
+        None => varlong_len(-1),
+        Some(field) => varlong_len(field.len() as i64) + field.len(),
+    }
+}
+
 /// Appends a signed number, zigzag encoded.
 pub(super) fn put_varlong(output: &mut Vec<u8>, value: i64) {
     let mut rest = ((value << 1) ^ (value >> 63)) as u64;

@@ -1,0 +1,202 @@
+//! Records that wait to be sent, in batches, by partition.
+//!
+//! Whoever sends puts records in; the sender alone takes batches out.
+//!
+//! **Invariant:** the bytes in here and under way are bounded by `buffer.memory`: a record comes
+//! with its share of it, which goes back when the record's outcome is known.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use tokio::{
+    sync::{Notify, OwnedSemaphorePermit},
+    time::Instant,
+};
+
+use super::{
+    batch::OpenBatch,
+    delivery::{Delivery, Promises},
+    record::ProducerRecord,
+};
+
+/// A partition by its topic's name and its number.
+pub(crate) type Place = (Arc<str>, i32);
+
+/// When batches are complete.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BatchLimits {
+    /// `batch.size`.
+    pub(crate) bytes: usize,
+    /// `linger.ms`.
+    pub(crate) linger: Duration,
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(crate) struct Accumulator {
+    limits: BatchLimits,
+    /// The batches in here and under way.
+    pub(crate) promises: Arc<Promises>,
+    waiting: Mutex<Waiting>,
+    /// There is something for the sender to look at.
+    pub(crate) wake: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    by_place: HashMap<Place, VecDeque<OpenBatch>>,
+    /// Nothing lingers: somebody waits for all of it, or for memory.
+    hurry: usize,
+    is_closed: bool,
+}
+
+/// What an append did.
+#[derive(Debug)]
+pub(crate) struct Appended {
+    pub(crate) delivery: Delivery,
+    /// The record did not fit into the batch before it.
+    pub(crate) completed_a_batch: bool,
+}
+
+/// When a partition's next batch is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Due {
+    Now,
+    At(Instant),
+}
+
+impl Accumulator {
+    pub(crate) fn new(limits: BatchLimits) -> Self {
+        Self {
+            limits,
+            promises: Arc::default(),
+            waiting: Mutex::default(),
+            wake: Notify::new(),
+        }
+    }
+
+    /// Adds a record to its partition's last batch, or begins another. `None` once closed.
+    pub(crate) fn append(
+        &self,
+        record: &ProducerRecord,
+        partition: i32,
+        timestamp_ms: i64,
+        memory: OwnedSemaphorePermit,
+        now: Instant,
+    ) -> Option<Appended> {
+        let mut waiting = self.waiting.lock();
+        if waiting.is_closed {
+            return None;
+        }
+        let place = (Arc::clone(&record.topic), partition);
+        let batches = waiting.by_place.entry(place).or_default();
+        let bytes = record.bytes_max();
+        if let Some(last) = batches.back_mut()
+            && last.bytes() + bytes <= self.limits.bytes
+        {
+            let delivery = last.push(record, partition, timestamp_ms, memory);
+            return Some(Appended {
+                delivery,
+                completed_a_batch: false,
+            });
+        }
+        let completed_a_batch = !batches.is_empty();
+        let mut batch = OpenBatch::begin(self.promises.make(), now);
+        let delivery = batch.push(record, partition, timestamp_ms, memory);
+        batches.push_back(batch);
+        drop(waiting);
+        // A batch was completed, or one begins to linger: either way there is another deadline.
+        self.wake.notify_one();
+        Some(Appended {
+            delivery,
+            completed_a_batch,
+        })
+    }
+
+    /// The partitions that have batches, with the time at which the first of them is due.
+    pub(crate) fn due(&self, now: Instant) -> Vec<(Place, Due)> {
+        let waiting = self.waiting.lock();
+        let in_a_hurry = 0 < waiting.hurry || waiting.is_closed;
+        let each = waiting.by_place.iter().filter_map(|(place, batches)| {
+            let first = batches.front()?;
+            let at = first.begun_at + self.limits.linger;
+            let is_complete = 1 < batches.len() || self.limits.bytes <= first.bytes();
+            let due = if in_a_hurry || is_complete || at <= now {
+                Due::Now
+            } else {
+                Due::At(at)
+            };
+            Some((place.clone(), due))
+        });
+        each.collect()
+    }
+
+    /// Takes a partition's first batch.
+    pub(crate) fn take(&self, place: &Place) -> Option<OpenBatch> {
+        let mut waiting = self.waiting.lock();
+        let batches = waiting.by_place.get_mut(place)?;
+        let first = batches.pop_front();
+        if batches.is_empty() {
+            waiting.by_place.remove(place);
+        }
+        first
+    }
+
+    /// Takes out what was begun before that time and is still here.
+    pub(crate) fn take_begun_before(&self, time: Instant) -> Vec<OpenBatch> {
+        let mut expired = Vec::new();
+        let mut waiting = self.waiting.lock();
+        waiting.by_place.retain(|_, batches| {
+            while batches.front().is_some_and(|batch| batch.begun_at <= time) {
+                expired.extend(batches.pop_front());
+            }
+            !batches.is_empty()
+        });
+        expired
+    }
+
+    /// How many batches wait for each of these partitions of a topic.
+    pub(crate) fn waiting(&self, topic: &Arc<str>, partitions: &[i32]) -> Vec<(i32, usize)> {
+        let waiting = self.waiting.lock();
+        let each = partitions.iter().map(|partition| {
+            let batches = waiting.by_place.get(&(Arc::clone(topic), *partition));
+            (*partition, batches.map_or(0, VecDeque::len))
+        });
+        each.collect()
+    }
+
+    /// As long as the guard lives nothing lingers.
+    pub(crate) fn hurry(self: &Arc<Self>) -> Hurry {
+        self.waiting.lock().hurry += 1;
+        self.wake.notify_one();
+        Hurry(Arc::clone(self))
+    }
+
+    /// Takes no more records, and lets nothing linger.
+    pub(crate) fn close(&self) {
+        self.waiting.lock().is_closed = true;
+        self.wake.notify_one();
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.waiting.lock().is_closed
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.lock().by_place.is_empty()
+    }
+}
+
+/// See [`Accumulator::hurry`].
+#[derive(Debug)]
+pub(crate) struct Hurry(Arc<Accumulator>);
+
+impl Drop for Hurry {
+    fn drop(&mut self) {
+        self.0.waiting.lock().hurry -= 1;
+    }
+}

@@ -1,0 +1,184 @@
+//! The outcome of a send, shared by all records of a batch.
+//!
+//! **Invariant:** every batch has an outcome in the end: a [`Promise`] that is dropped without one
+//! is kept as a failure.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::record::RecordMetadata;
+use crate::error::Error;
+
+/// What the broker said of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Delivered {
+    /// The offset of its first record, if it is known.
+    pub(crate) base_offset: Option<i64>,
+    /// The time of the append, where the topic uses that.
+    pub(crate) append_time_ms: Option<i64>,
+}
+
+#[derive(Debug, Default)]
+struct Outcome {
+    known: OnceLock<Result<Delivered, Error>>,
+    told: Notify,
+}
+
+impl Outcome {
+    async fn wait(&self) -> Result<Delivered, Error> {
+        loop {
+            let mut told = std::pin::pin!(self.told.notified());
+            // Registered before looking, so that an outcome told in between is not missed.
+            told.as_mut().enable();
+            if let Some(outcome) = self.known.get() {
+                return outcome.clone();
+            }
+            told.await;
+        }
+    }
+}
+
+/// The batches of a producer that have no outcome yet.
+#[derive(Debug, Default)]
+pub(crate) struct Promises {
+    open: Mutex<Open>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    next: u64,
+    outcomes: HashMap<u64, Arc<Outcome>>,
+}
+
+impl Promises {
+    /// One more batch.
+    pub(crate) fn make(self: &Arc<Self>) -> Promise {
+        let outcome = Arc::<Outcome>::default();
+        let mut open = self.open.lock();
+        let number = open.next;
+        open.next += 1;
+        open.outcomes.insert(number, Arc::clone(&outcome));
+        Promise {
+            promises: Arc::clone(self),
+            number,
+            outcome,
+        }
+    }
+
+    /// Waits until every batch that was begun before now has its outcome, whatever it is.
+    pub(crate) async fn settled(&self) {
+        let outcomes: Vec<_> = self.open.lock().outcomes.values().cloned().collect();
+        for outcome in outcomes {
+            // Each is told to those who sent its records.
+            let _ = outcome.wait().await;
+        }
+    }
+}
+
+/// One batch's outcome, to be told.
+#[derive(Debug)]
+pub(crate) struct Promise {
+    promises: Arc<Promises>,
+    number: u64,
+    outcome: Arc<Outcome>,
+}
+
+impl Promise {
+    /// Tells everybody who waits.
+    pub(crate) fn keep(self, outcome: Result<Delivered, Error>) {
+        // Nobody told it before: that would have taken `self`.
+        let _ = self.outcome.known.set(outcome);
+    }
+
+    /// A record's part in it.
+    pub(crate) fn delivery(
+        &self,
+        topic: &Arc<str>,
+        partition: i32,
+        index: i32,
+        timestamp_ms: i64,
+    ) -> Delivery {
+        Delivery {
+            outcome: Arc::clone(&self.outcome),
+            topic: Arc::clone(topic),
+            partition,
+            index,
+            timestamp_ms,
+        }
+    }
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        self.outcome.known.get_or_init(|| Err(Error::Closed));
+        self.promises.open.lock().outcomes.remove(&self.number);
+        self.outcome.told.notify_waiters();
+    }
+}
+
+/// A record on its way. Dropping it does not take the record back.
+#[derive(Debug)]
+#[must_use = "a send may fail: wait for it, or say that it does not matter"]
+pub struct Delivery {
+    outcome: Arc<Outcome>,
+    topic: Arc<str>,
+    partition: i32,
+    /// Which record of the batch it is.
+    index: i32,
+    timestamp_ms: i64,
+}
+
+impl Delivery {
+    /// Waits until the record is acknowledged as `acks` asks for, or has failed for good.
+    pub async fn wait(self) -> Result<RecordMetadata, Error> {
+        let delivered = self.outcome.wait().await?;
+        Ok(RecordMetadata {
+            offset: delivered
+                .base_offset
+                .map(|base| base + i64::from(self.index)),
+            timestamp_ms: delivered.append_time_ms.unwrap_or(self.timestamp_ms),
+            topic: self.topic,
+            partition: self.partition,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test]
+    async fn every_record_of_a_batch_learns_its_own_offset() {
+        let promises = Arc::<Promises>::default();
+        let promise = promises.make();
+        let topic = Arc::from("t");
+        let (first, third) = (
+            promise.delivery(&topic, 1, 0, 5),
+            promise.delivery(&topic, 1, 2, 6),
+        );
+        promise.keep(Ok(Delivered {
+            base_offset: Some(100),
+            append_time_ms: None,
+        }));
+        assert_eq!(first.wait().await.unwrap().offset, Some(100));
+        let third = third.wait().await.unwrap();
+        assert_eq!((third.offset, third.timestamp_ms), (Some(102), 6));
+    }
+
+    #[tokio::test]
+    async fn a_promise_that_is_dropped_fails_its_records_and_settles() {
+        let promises = Arc::<Promises>::default();
+        let promise = promises.make();
+        let delivery = promise.delivery(&Arc::from("t"), 0, 0, 0);
+        let settled = promises.settled();
+        let dropped = async { drop(promise) };
+        tokio::join!(settled, dropped);
+        assert!(matches!(delivery.wait().await, Err(Error::Closed)));
+    }
+}

@@ -1,0 +1,219 @@
+//! The order of one partition's batches, through failures and repetitions. Pure.
+//!
+//! **Invariants:**
+//! - Batches of an idempotent producer reach the broker's log in the order of their sequence
+//!   numbers, each once: a number that was given to a batch stays with it, and after a failure
+//!   nothing new leaves before all that is under way has come back.
+//! - When a batch that has a number is given up, the numbers behind it would be refused. The lane
+//!   then begins anew under another producer id, as soon as nothing is under way.
+//!
+//! Without idempotence batches that are under way together may change places when one fails, as
+//! Kafka documents for `max.in.flight.requests.per.connection` above 1.
+
+use std::collections::VecDeque;
+
+use tokio::time::Instant;
+
+use super::batch::SealedBatch;
+
+/// Who a lane is to the broker (KIP-98).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) producer_id: i64,
+    pub(crate) epoch: i16,
+}
+
+/// A batch that was taken to be sent.
+#[derive(Debug)]
+pub(crate) struct Parcel {
+    pub(crate) batch: SealedBatch,
+    /// Its place among the lane's batches.
+    place: u64,
+    /// The sequence number of its first record, if it has one.
+    sequence: Option<i32>,
+    /// How often it failed.
+    pub(crate) failures: u32,
+}
+
+/// What a lane may do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Send a batch that has failed before.
+    Retry,
+    /// Send a new batch.
+    Fresh,
+    /// Wait for what is under way.
+    Wait,
+    /// Wait for a time.
+    WaitUntil(Instant),
+    /// Get an identity first.
+    Identify,
+}
+
+/// The state of one partition at the sender.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    is_idempotent: bool,
+    identity: Option<Identity>,
+    next_sequence: i32,
+    next_place: u64,
+    /// To be sent before anything new, in order.
+    retries: VecDeque<Parcel>,
+    /// Came back while others are under way.
+    failed: Vec<Parcel>,
+    under_way: usize,
+    not_before: Option<Instant>,
+}
+
+impl Lane {
+    /// A lane that has sent nothing.
+    pub(crate) fn new(is_idempotent: bool) -> Self {
+        Self {
+            is_idempotent,
+            identity: None,
+            next_sequence: 0,
+            next_place: 0,
+            retries: VecDeque::new(),
+            failed: Vec::new(),
+            under_way: 0,
+            not_before: None,
+        }
+    }
+
+    /// What it may do next.
+    pub(crate) fn next(&self, now: Instant) -> Next {
+        if !self.failed.is_empty() {
+            return Next::Wait;
+        }
+        if self.is_idempotent && self.identity.is_none() {
+            let is_quiet = self.under_way == 0;
+            return if is_quiet { Next::Identify } else { Next::Wait };
+        }
+        match self.not_before {
+            Some(not_before) if now < not_before => Next::WaitUntil(not_before),
+            _ if !self.retries.is_empty() => Next::Retry,
+            _ => Next::Fresh,
+        }
+    }
+
+    /// Takes an identity. What waits to be repeated is numbered anew under it.
+    pub(crate) fn identify(&mut self, identity: Identity) {
+        debug_assert_eq!(self.under_way, 0, "numbers in use cannot be changed");
+        self.identity = Some(identity);
+        self.next_sequence = 0;
+        for parcel in &mut self.retries {
+            parcel.sequence = None;
+        }
+    }
+
+    /// The batch to be repeated next, when [`next`](Self::next) says so.
+    pub(crate) fn take_retry(&mut self) -> Option<Parcel> {
+        let parcel = self.retries.pop_front()?;
+        Some(self.send(parcel))
+    }
+
+    /// A new batch, when [`next`](Self::next) allows one.
+    pub(crate) fn take_fresh(&mut self, batch: SealedBatch) -> Parcel {
+        let place = self.next_place;
+        self.next_place += 1;
+        let parcel = Parcel {
+            batch,
+            place,
+            sequence: None,
+            failures: 0,
+        };
+        self.send(parcel)
+    }
+
+    fn send(&mut self, mut parcel: Parcel) -> Parcel {
+        self.under_way += 1;
+        if let Some(identity) = self.identity
+            && parcel.sequence.is_none()
+        {
+            let sequence = self.next_sequence;
+            parcel.sequence = Some(sequence);
+            let records = &mut parcel.batch.records;
+            records.set_producer(identity.producer_id, identity.epoch, sequence);
+            let count = records.header().record_count;
+            self.next_sequence = after(sequence, count);
+        }
+        parcel
+    }
+
+    /// A batch came back delivered.
+    pub(crate) fn delivered(&mut self) {
+        self.under_way -= 1;
+        self.requeue();
+    }
+
+    /// A batch came back and is to be sent again, not before that time.
+    pub(crate) fn failed(&mut self, mut parcel: Parcel, not_before: Instant) {
+        self.under_way -= 1;
+        parcel.failures += 1;
+        self.failed.push(parcel);
+        self.not_before = self.not_before.max(Some(not_before));
+        self.requeue();
+    }
+
+    /// A batch came back and will not be sent again, with or without success unknown.
+    pub(crate) fn given_up(&mut self, parcel: &Parcel) {
+        self.under_way -= 1;
+        self.lose_place_of(parcel);
+        self.requeue();
+    }
+
+    /// Takes out the batches that have waited too long to be repeated.
+    pub(crate) fn take_expired(&mut self, begun_before: Instant) -> Vec<Parcel> {
+        let (expired, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut self.retries)
+            .into_iter()
+            .partition(|parcel| parcel.batch.begun_at <= begun_before);
+        self.retries = kept.into();
+        for parcel in &expired {
+            self.lose_place_of(parcel);
+        }
+        expired
+    }
+
+    /// The broker does not know this producer any more, or knows it as another: begin anew.
+    pub(crate) fn forget_identity(&mut self) {
+        self.identity = None;
+    }
+
+    /// Whether nothing is under way or waits to be repeated.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.under_way == 0 && self.retries.is_empty() && self.failed.is_empty()
+    }
+
+    /// Whether a batch that came back out of order may have been behind another that failed: sent
+    /// again when both are back, it is in order.
+    pub(crate) fn has_others_under_way(&self) -> bool {
+        1 < self.under_way || !self.failed.is_empty()
+    }
+
+    fn lose_place_of(&mut self, parcel: &Parcel) {
+        if parcel.sequence.is_some() {
+            self.identity = None;
+        }
+    }
+
+    /// Once everything is back, what failed is sent again in the old order.
+    fn requeue(&mut self) {
+        if self.under_way != 0 || self.failed.is_empty() {
+            return;
+        }
+        self.failed.sort_unstable_by_key(|parcel| parcel.place);
+        for parcel in self.failed.drain(..).rev() {
+            self.retries.push_front(parcel);
+        }
+    }
+}
+
+/// The sequence number `count` further on; they wrap around to 0.
+fn after(sequence: i32, count: i32) -> i32 {
+    let sum = i64::from(sequence) + i64::from(count);
+    (sum % (1_i64 << 31)) as i32
+}
+
+#[cfg(test)]
+#[path = "lane_tests.rs"]
+mod tests;

@@ -1,0 +1,242 @@
+//! Sends records: batched by partition, repeated until acknowledged, in order.
+//!
+//! In the order a record goes:
+//! - [`record`]: what is sent and what comes back
+//! - [`partitioner`], [`murmur2`]: which partition it goes to
+//! - `accumulator`, `batch`: records that wait together
+//! - `sender`: what leaves when, and what happens to what comes back
+//! - `lane`: the order of one partition's batches, through failures
+//! - `courier`: batches to one broker and answers from it
+//! - [`delivery`]: the outcome, for everybody who sent a record of the batch
+//!
+//! **Invariant:** memory is bounded by `buffer.memory`; whoever sends more waits for up to
+//! `max.block.ms`.
+
+mod accumulator;
+mod batch;
+pub mod config;
+mod courier;
+pub mod delivery;
+mod lane;
+pub mod murmur2;
+pub mod partitioner;
+pub mod record;
+mod sender;
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinHandle,
+    time::{Instant, timeout, timeout_at},
+};
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    accumulator::{Accumulator, BatchLimits},
+    config::ProducerConfig,
+    delivery::Delivery,
+    partitioner::{DefaultPartitioner, Partitioner, Partitions},
+    record::ProducerRecord,
+    sender::Sender,
+};
+use crate::{clock, cluster::Cluster, error::Error};
+
+/// A producer. Shared by reference; it needs a tokio runtime to live on.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use odradek_client::{ClientConfig, Producer, producer::{config::ProducerConfig, record::ProducerRecord}};
+///
+/// let cluster = ClientConfig::new(vec!["127.0.0.1:9092".parse()?]);
+/// let producer = Producer::new(ProducerConfig::new(cluster));
+/// let delivery = producer.send(ProducerRecord::new("orders", "42 spools").key("bobbin")).await?;
+/// println!("offset {:?}", delivery.wait().await?.offset);
+/// producer.close().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Producer {
+    cluster: Arc<Cluster>,
+    config: Arc<ProducerConfig>,
+    accumulator: Arc<Accumulator>,
+    partitioner: Arc<dyn Partitioner>,
+    memory: Arc<Semaphore>,
+    /// Ends the sender at once.
+    stop: CancellationToken,
+    sender: Option<JoinHandle<()>>,
+}
+
+impl Producer {
+    /// A producer with Kafka's default partitioner.
+    pub fn new(config: ProducerConfig) -> Self {
+        let partitioner = DefaultPartitioner::new(config.ignore_keys, config.adaptive_partitioning);
+        Self::with_partitioner(config, Arc::new(partitioner))
+    }
+
+    /// A producer that chooses partitions in its own way.
+    pub fn with_partitioner(config: ProducerConfig, partitioner: Arc<dyn Partitioner>) -> Self {
+        let config = Arc::new(config);
+        let cluster = Cluster::new(config.client.clone());
+        let accumulator = Arc::new(Accumulator::new(BatchLimits {
+            bytes: config.batch_size,
+            linger: config.linger,
+        }));
+        let stop = CancellationToken::new();
+        let sender = Sender::new(
+            Arc::clone(&cluster),
+            Arc::clone(&config),
+            Arc::clone(&accumulator),
+            Arc::clone(&partitioner),
+            stop.clone(),
+        );
+        Self {
+            memory: Arc::new(Semaphore::new(config.buffer_memory)),
+            sender: Some(tokio::spawn(sender.run())),
+            cluster,
+            config,
+            accumulator,
+            partitioner,
+            stop,
+        }
+    }
+
+    /// Takes a record to be sent. Waits, for up to `max.block.ms`, while the topic is not known
+    /// or the memory is used up; the record's own outcome comes with the [`Delivery`].
+    ///
+    /// Records sent one after the other to a partition keep their order.
+    pub async fn send(&self, record: ProducerRecord) -> Result<Delivery, Error> {
+        let bytes = self.check_size(&record)?;
+        let deadline = Instant::now() + self.config.max_block;
+        let partition = self.partition(&record, deadline).await?;
+        let memory = self.reserve(bytes, deadline).await?;
+        let timestamp_ms = record.timestamp_ms.unwrap_or_else(clock::now_ms);
+        let appended = self
+            .accumulator
+            .append(&record, partition, timestamp_ms, memory, Instant::now())
+            .ok_or(Error::Closed)?;
+        if appended.completed_a_batch {
+            self.partitioner.batch_completed(&record.topic);
+        }
+        Ok(appended.delivery)
+    }
+
+    /// Sends everything at once, and waits until all that was taken so far has its outcome.
+    pub async fn flush(&self) {
+        let _hurry = self.accumulator.hurry();
+        self.accumulator.promises.settled().await;
+    }
+
+    /// Takes no more records, waits for those under way and ends. A dropped producer ends in the
+    /// same way, without anybody waiting for it.
+    pub async fn close(self) -> Result<(), Error> {
+        let patience = self.config.delivery_timeout + Duration::from_secs(1);
+        self.close_within(patience).await
+    }
+
+    /// The same with a limit: what is not delivered by then fails.
+    pub async fn close_within(mut self, patience: Duration) -> Result<(), Error> {
+        self.accumulator.close();
+        let Some(mut sender) = self.sender.take() else {
+            return Ok(());
+        };
+        if timeout(patience, &mut sender).await.is_ok() {
+            return Ok(());
+        }
+        self.stop.cancel();
+        // It ends at its next look at the token. A panic in it would be our bug, told by its log.
+        let _ = sender.await;
+        Err(Error::TimedOut {
+            what: "close the producer".to_owned(),
+            after: patience,
+            last: Box::new(Error::Unanswered),
+        })
+    }
+
+    fn check_size(&self, record: &ProducerRecord) -> Result<usize, Error> {
+        let bytes = record.bytes_max();
+        let limits = [
+            ("max.request.size", self.config.max_request_size),
+            ("buffer.memory", self.config.buffer_memory),
+        ];
+        for (key, bytes_max) in limits {
+            if bytes_max < bytes {
+                return Err(Error::RecordTooLarge {
+                    bytes,
+                    key,
+                    bytes_max,
+                });
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Where the record goes.
+    async fn partition(&self, record: &ProducerRecord, deadline: Instant) -> Result<i32, Error> {
+        let mut image = self.cluster.image();
+        if !image.topics.contains_key(&record.topic) {
+            let patience = deadline.saturating_duration_since(Instant::now());
+            let attempt = async || {
+                let image = self.cluster.refresh_to_write(&record.topic).await?;
+                if let Some(code) = image.failed_topics.get(&record.topic) {
+                    Error::check(&*record.topic, *code, None)?;
+                }
+                Ok(image)
+            };
+            let what = format!("find topic {}", record.topic);
+            image = self.cluster.retrying(&what, patience, attempt).await?;
+        }
+        let topic = image.topics.get(&record.topic);
+        let partitions = topic.map(|topic| &topic.partitions);
+        let Some(partitions) = partitions.filter(|partitions| !partitions.is_empty()) else {
+            return Err(Error::Incomplete(format!("topic {}", record.topic)));
+        };
+        if let Some(partition) = record.partition {
+            let no_partition = || Error::NoPartition {
+                topic: Arc::clone(&record.topic),
+                partition,
+            };
+            return partitions
+                .contains_key(&partition)
+                .then_some(partition)
+                .ok_or_else(no_partition);
+        }
+        let led = partitions.values().filter(|it| it.leader.is_some());
+        let led: Vec<i32> = led.map(|partition| partition.index).collect();
+        let partitions = Partitions {
+            count: partitions.len(),
+            available: &self.accumulator.waiting(&record.topic, &led),
+        };
+        Ok(self.partitioner.partition(record, partitions))
+    }
+
+    /// Waits for memory. Meanwhile nothing lingers: that is what frees it.
+    async fn reserve(
+        &self,
+        bytes: usize,
+        deadline: Instant,
+    ) -> Result<OwnedSemaphorePermit, Error> {
+        let count = u32::try_from(bytes).unwrap_or(u32::MAX);
+        if let Ok(permit) = Arc::clone(&self.memory).try_acquire_many_owned(count) {
+            return Ok(permit);
+        }
+        let _hurry = self.accumulator.hurry();
+        let acquire = Arc::clone(&self.memory).acquire_many_owned(count);
+        match timeout_at(deadline, acquire).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) => Err(Error::Closed),
+            Err(_) => Err(Error::TimedOut {
+                what: "wait for buffer.memory".to_owned(),
+                after: self.config.max_block,
+                last: Box::new(Error::Unanswered),
+            }),
+        }
+    }
+}
+
+impl Drop for Producer {
+    fn drop(&mut self) {
+        self.accumulator.close();
+    }
+}

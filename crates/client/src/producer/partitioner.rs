@@ -1,0 +1,176 @@
+//! Which partition a record goes to.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use parking_lot::Mutex;
+
+use super::{murmur2, record::ProducerRecord};
+
+/// What a partitioner sees of a topic.
+#[derive(Debug, Clone, Copy)]
+pub struct Partitions<'a> {
+    /// How many the topic has; at least one.
+    pub count: usize,
+    /// Those that have a leader, each with the number of batches that wait for it. Empty when
+    /// none has one.
+    pub available: &'a [(i32, usize)],
+}
+
+/// Chooses partitions. One instance serves all threads.
+pub trait Partitioner: fmt::Debug + Send + Sync {
+    /// The partition of a record, from 0 below `partitions.count`.
+    fn partition(&self, record: &ProducerRecord, partitions: Partitions<'_>) -> i32;
+
+    /// A batch of the topic was completed: those that stay with a partition may move on.
+    fn batch_completed(&self, _topic: &str) {}
+}
+
+/// Kafka's default: the key decides (murmur2), and records without one stay with a random partition
+/// until a batch is complete (KIP-480). While some partitions lag, they are chosen less often
+/// (KIP-794).
+#[derive(Debug, Default)]
+pub struct DefaultPartitioner {
+    ignore_keys: bool,
+    is_adaptive: bool,
+    sticky: Mutex<HashMap<Arc<str>, i32>>,
+}
+
+impl DefaultPartitioner {
+    /// With `partitioner.ignore.keys` and `partitioner.adaptive.partitioning.enable`.
+    pub fn new(ignore_keys: bool, is_adaptive: bool) -> Self {
+        Self {
+            ignore_keys,
+            is_adaptive,
+            sticky: Mutex::default(),
+        }
+    }
+}
+
+impl Partitioner for DefaultPartitioner {
+    fn partition(&self, record: &ProducerRecord, partitions: Partitions<'_>) -> i32 {
+        if let (Some(key), false) = (&record.key, self.ignore_keys) {
+            return murmur2::partition_of(key, partitions.count) as i32;
+        }
+        let mut sticky = self.sticky.lock();
+        match sticky.get(&record.topic) {
+            Some(partition) if (*partition as usize) < partitions.count => *partition,
+            _ => {
+                let chosen = choose(partitions, self.is_adaptive, fastrand::f64());
+                sticky.insert(Arc::clone(&record.topic), chosen);
+                chosen
+            }
+        }
+    }
+
+    fn batch_completed(&self, topic: &str) {
+        self.sticky.lock().remove(topic);
+    }
+}
+
+/// One after the other, whatever the key.
+#[derive(Debug, Default)]
+pub struct RoundRobinPartitioner {
+    next: AtomicUsize,
+}
+
+impl Partitioner for RoundRobinPartitioner {
+    fn partition(&self, _: &ProducerRecord, partitions: Partitions<'_>) -> i32 {
+        let next = self.next.fetch_add(1, Ordering::Relaxed);
+        match partitions.available {
+            [] => (next % partitions.count) as i32,
+            available => available
+                .get(next % available.len())
+                .map_or(0, |(partition, _)| *partition),
+        }
+    }
+}
+
+/// A partition by chance. Adaptively, one with as many batches waiting as the longest queue gets
+/// one share, an empty one as many shares as that queue is long and one more.
+fn choose(partitions: Partitions<'_>, is_adaptive: bool, chance: f64) -> i32 {
+    let available = partitions.available;
+    if available.is_empty() {
+        return (chance * partitions.count as f64) as i32;
+    }
+    let longest = available.iter().map(|(_, waiting)| *waiting).max();
+    let shares = |waiting: usize| match longest {
+        Some(longest) if is_adaptive => longest + 1 - waiting,
+        _ => 1,
+    };
+    let all: usize = available.iter().map(|(_, waiting)| shares(*waiting)).sum();
+    let mut left = (chance * all as f64) as usize;
+    for (partition, waiting) in available {
+        let mine = shares(*waiting);
+        if left < mine {
+            return *partition;
+        }
+        left -= mine;
+    }
+    available.last().map_or(0, |(partition, _)| *partition)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn partitions(available: &[(i32, usize)]) -> Partitions<'_> {
+        Partitions {
+            count: 4,
+            available,
+        }
+    }
+
+    #[test]
+    fn records_without_a_key_stay_until_a_batch_is_complete() {
+        let partitioner = DefaultPartitioner::new(false, true);
+        let record = ProducerRecord::new("t", "value");
+        let all = [(0, 0), (1, 0), (2, 0), (3, 0)];
+        let chosen = partitioner.partition(&record, partitions(&all));
+        for _ in 0..100 {
+            assert_eq!(partitioner.partition(&record, partitions(&all)), chosen);
+        }
+        let mut seen = std::collections::BTreeSet::new();
+        for _ in 0..1000 {
+            partitioner.batch_completed("t");
+            seen.insert(partitioner.partition(&record, partitions(&all)));
+        }
+        assert_eq!(seen.len(), 4);
+    }
+
+    #[test]
+    fn a_key_leads_to_one_partition_whoever_is_available() {
+        let partitioner = DefaultPartitioner::new(false, true);
+        let record = ProducerRecord::new("t", "value").key("key");
+        let chosen = partitioner.partition(&record, partitions(&[]));
+        assert_eq!(
+            partitioner.partition(&record, partitions(&[(3, 9)])),
+            chosen
+        );
+    }
+
+    #[test]
+    fn partitions_that_lag_are_chosen_less_often() {
+        let available = [(0, 3), (2, 0)];
+        let of = |chance| choose(partitions(&available), true, chance);
+        // One share of five against four.
+        assert_eq!([of(0.0), of(0.19), of(0.21), of(0.99)], [0, 0, 2, 2]);
+        let evenly = |chance| choose(partitions(&available), false, chance);
+        assert_eq!([evenly(0.49), evenly(0.51)], [0, 2]);
+    }
+
+    #[test]
+    fn round_robin_goes_over_those_that_are_available() {
+        let partitioner = RoundRobinPartitioner::default();
+        let record = ProducerRecord::new("t", "value").key("key");
+        let available = [(1, 0), (3, 0)];
+        let chosen = [0; 4].map(|_| partitioner.partition(&record, partitions(&available)));
+        assert_eq!(chosen, [1, 3, 1, 3]);
+    }
+}

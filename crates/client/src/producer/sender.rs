@@ -1,0 +1,477 @@
+//! Decides what leaves when: takes due batches, gives each broker its share, deals with what comes
+//! back.
+//!
+//! One task, the only writer of the lanes. It never waits for the network: couriers do.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use odradek_protocol::{
+    ErrorCode,
+    messages::{
+        init_producer_id::InitProducerIdRequest,
+        produce::{PartitionProduceResponse, ProduceResponse},
+    },
+};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    accumulator::{Accumulator, Due, Place},
+    config::ProducerConfig,
+    courier::{self, Answer, Item, Returned, Shipment, Terms},
+    delivery::Delivered,
+    lane::{Identity, Lane, Next, Parcel},
+    partitioner::Partitioner,
+};
+use crate::{
+    cluster::{Cluster, Target, image::Wanted},
+    error::Error,
+};
+
+/// Answers that wait for the sender. Couriers wait beyond that.
+const RETURNS_MAX: usize = 64;
+
+/// How long the sender sleeps when nothing is due, at most.
+const SLEEP_MAX: Duration = Duration::from_mins(1);
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(crate) struct Sender {
+    cluster: Arc<Cluster>,
+    config: Arc<ProducerConfig>,
+    accumulator: Arc<Accumulator>,
+    partitioner: Arc<dyn Partitioner>,
+    lanes: HashMap<Place, Lane>,
+    couriers: HashMap<i32, Courier>,
+    returns: (mpsc::Sender<Returned>, mpsc::Receiver<Returned>),
+    errands: (mpsc::Sender<Errand>, mpsc::Receiver<Errand>),
+    /// Partitions for which an identity was asked.
+    identifying: Option<Place>,
+    refreshing: bool,
+    refresh_at: Instant,
+    /// Topics whose leaders are not known, or not believed any more.
+    stale: BTreeSet<Arc<str>>,
+    stale_not_before: Instant,
+    stop: CancellationToken,
+}
+
+/// The sender's end of a courier.
+#[derive(Debug)]
+struct Courier {
+    orders: mpsc::Sender<Shipment>,
+    under_way: usize,
+}
+
+/// Something that was asked of the cluster in the background.
+#[derive(Debug)]
+enum Errand {
+    Identified(Result<Identity, Error>),
+    Refreshed(Result<(), Error>),
+}
+
+impl Sender {
+    pub(crate) fn new(
+        cluster: Arc<Cluster>,
+        config: Arc<ProducerConfig>,
+        accumulator: Arc<Accumulator>,
+        partitioner: Arc<dyn Partitioner>,
+        stop: CancellationToken,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            refresh_at: now + config.client.metadata_max_age,
+            cluster,
+            config,
+            accumulator,
+            partitioner,
+            lanes: HashMap::new(),
+            couriers: HashMap::new(),
+            returns: mpsc::channel(RETURNS_MAX),
+            errands: mpsc::channel(2),
+            identifying: None,
+            refreshing: false,
+            stale: BTreeSet::new(),
+            stale_not_before: now,
+            stop,
+        }
+    }
+
+    /// Sends until the accumulator is closed and everything has its outcome, or until `stop`.
+    pub(crate) async fn run(mut self) {
+        while !self.is_done() {
+            let now = Instant::now();
+            self.expire(now);
+            let wake_at = self.dispatch(now);
+            self.refresh(now);
+            tokio::select! {
+                () = self.stop.cancelled() => break,
+                Some(returned) = self.returns.1.recv() => self.receive(returned),
+                Some(errand) = self.errands.1.recv() => self.finish(errand),
+                () = self.accumulator.wake.notified() => {}
+                () = sleep_until(wake_at) => {}
+            }
+        }
+        // What is left has no outcome: dropping it says so.
+    }
+
+    fn is_done(&self) -> bool {
+        self.accumulator.is_closed()
+            && self.accumulator.is_empty()
+            && self.lanes.values().all(Lane::is_idle)
+    }
+
+    /// Fails what has waited for longer than `delivery.timeout.ms`.
+    fn expire(&mut self, now: Instant) {
+        let timeout = self.config.delivery_timeout;
+        let Some(begun_before) = now.checked_sub(timeout) else {
+            return;
+        };
+        let error = |topic: &str| Error::TimedOut {
+            what: format!("send to {topic}"),
+            after: timeout,
+            last: Box::new(Error::Unanswered),
+        };
+        for batch in self.accumulator.take_begun_before(begun_before) {
+            batch.fail(error("a partition without a leader"));
+        }
+        for ((topic, _), lane) in &mut self.lanes {
+            for parcel in lane.take_expired(begun_before) {
+                parcel.batch.tell(Err(error(topic)));
+            }
+        }
+    }
+
+    /// Sends what can be sent. Returns when to look again.
+    fn dispatch(&mut self, now: Instant) -> Instant {
+        let mut wake_at = (now + SLEEP_MAX).min(self.refresh_at);
+        loop {
+            let mut shipments: HashMap<i32, Shipment> = HashMap::new();
+            let due = self.accumulator.due(now);
+            let mut places: HashMap<Place, Option<Due>> = self
+                .lanes
+                .iter()
+                .filter(|(_, lane)| !lane.is_idle())
+                .map(|(place, _)| (place.clone(), None))
+                .collect();
+            places.extend(due.into_iter().map(|(place, due)| (place, Some(due))));
+            // A full request leaves some out: not always the same ones.
+            let mut places: Vec<_> = places.into_iter().collect();
+            fastrand::shuffle(&mut places);
+            for (place, due) in places {
+                let next = self.next_of(&place, due, now);
+                match next {
+                    Err(at) => wake_at = wake_at.min(at),
+                    Ok(None) => {}
+                    Ok(Some(next)) => self.load(place, next, &mut shipments),
+                }
+            }
+            if shipments.is_empty() {
+                let oldest = self.oldest_deadline(now);
+                return wake_at.min(oldest);
+            }
+            for shipment in shipments.into_values() {
+                self.order(shipment);
+            }
+        }
+    }
+
+    /// When the first batch would be too old; checked about that often.
+    fn oldest_deadline(&self, now: Instant) -> Instant {
+        if self.accumulator.is_empty() && self.lanes.values().all(Lane::is_idle) {
+            now + SLEEP_MAX
+        } else {
+            now + self.config.delivery_timeout / 20 + Duration::from_millis(10)
+        }
+    }
+
+    /// What a partition sends next; `Err` if it does later.
+    fn next_of(
+        &mut self,
+        place: &Place,
+        due: Option<Due>,
+        now: Instant,
+    ) -> Result<Option<Next>, Instant> {
+        let is_idempotent = self.config.idempotence;
+        let lane = match self.lanes.get(place) {
+            Some(lane) => lane,
+            None => self
+                .lanes
+                .entry(place.clone())
+                .or_insert_with(|| Lane::new(is_idempotent)),
+        };
+        match lane.next(now) {
+            Next::Wait => Ok(None),
+            Next::WaitUntil(at) => Err(at),
+            Next::Identify => {
+                self.identify(place);
+                Ok(None)
+            }
+            Next::Retry => Ok(Some(Next::Retry)),
+            Next::Fresh => match due {
+                None => Ok(None),
+                Some(Due::At(at)) => Err(at),
+                Some(Due::Now) => Ok(Some(Next::Fresh)),
+            },
+        }
+    }
+
+    /// Puts a partition's next batch on the shipment to its leader, if there is room.
+    fn load(&mut self, place: Place, next: Next, shipments: &mut HashMap<i32, Shipment>) {
+        let image = self.cluster.image();
+        let (topic, index) = &place;
+        let partition = image.partition(topic, *index);
+        let Some(leader) = partition.and_then(|partition| partition.leader) else {
+            self.stale.insert(Arc::clone(topic));
+            return;
+        };
+        let under_way = self.couriers.get(&leader).map_or(0, |it| it.under_way);
+        if self.config.max_in_flight <= under_way {
+            return;
+        }
+        let shipment = shipments.entry(leader).or_insert_with(|| Shipment {
+            broker: leader,
+            items: Vec::new(),
+        });
+        let loaded: usize = shipment
+            .items
+            .iter()
+            .map(|item| item.parcel.batch.bytes())
+            .sum();
+        if !shipment.items.is_empty() && self.config.max_request_size <= loaded {
+            return;
+        }
+        let Some(lane) = self.lanes.get_mut(&place) else {
+            return;
+        };
+        let parcel = match next {
+            Next::Retry => lane.take_retry(),
+            _ => self.accumulator.take(&place).map(|batch| {
+                self.partitioner.batch_completed(&place.0);
+                lane.take_fresh(batch.seal(self.config.compression))
+            }),
+        };
+        let topic_id = image.topics.get(&place.0).map(|topic| topic.id);
+        shipment.items.extend(parcel.map(|parcel| Item {
+            topic_id: topic_id.unwrap_or_default(),
+            place,
+            parcel,
+        }));
+    }
+
+    fn order(&mut self, shipment: Shipment) {
+        if shipment.items.is_empty() {
+            return;
+        }
+        let courier = self.couriers.entry(shipment.broker).or_insert_with(|| {
+            let (orders, queue) = mpsc::channel(self.config.max_in_flight);
+            let terms = Terms {
+                acks: self.config.acks.code(),
+                request_timeout: self.config.client.request_timeout,
+            };
+            let (cluster, returns) = (Arc::clone(&self.cluster), self.returns.0.clone());
+            tokio::spawn(courier::run(cluster, terms, queue, returns));
+            Courier {
+                orders,
+                under_way: 0,
+            }
+        });
+        courier.under_way += 1;
+        courier
+            .orders
+            .try_send(shipment)
+            .expect("a courier lives as long as its orders, and has room for all under way");
+    }
+
+    /// Asks for an identity for a partition, one at a time.
+    fn identify(&mut self, place: &Place) {
+        if self.identifying.is_some() {
+            return;
+        }
+        self.identifying = Some(place.clone());
+        let (cluster, done) = (Arc::clone(&self.cluster), self.errands.0.clone());
+        tokio::spawn(async move {
+            let identity = identity(&cluster).await;
+            let _ = done.send(Errand::Identified(identity)).await;
+        });
+    }
+
+    /// Asks for metadata where it is too old, or known to be wrong.
+    fn refresh(&mut self, now: Instant) {
+        let is_stale = !self.stale.is_empty() && self.stale_not_before <= now;
+        if self.refreshing || (!is_stale && now < self.refresh_at) {
+            return;
+        }
+        let mut topics = std::mem::take(&mut self.stale);
+        if self.refresh_at <= now {
+            topics.extend(self.cluster.image().topics.keys().cloned());
+        }
+        self.refreshing = true;
+        let (cluster, done) = (Arc::clone(&self.cluster), self.errands.0.clone());
+        tokio::spawn(async move {
+            let refreshed = cluster.refresh(&Wanted::Named(topics)).await;
+            let _ = done.send(Errand::Refreshed(refreshed.map(|_| ()))).await;
+        });
+    }
+
+    fn finish(&mut self, errand: Errand) {
+        let now = Instant::now();
+        match errand {
+            Errand::Identified(Ok(identity)) => {
+                let place = self.identifying.take();
+                let lane = place.and_then(|place| self.lanes.get_mut(&place));
+                if let Some(lane) = lane {
+                    lane.identify(identity);
+                }
+            }
+            Errand::Identified(Err(error)) => {
+                tracing::warn!(%error, "no producer id");
+                self.identifying = None;
+            }
+            Errand::Refreshed(refreshed) => {
+                self.refreshing = false;
+                self.stale_not_before = now + self.config.client.retry_backoff;
+                self.refresh_at = now + self.config.client.metadata_max_age;
+                if let Err(error) = refreshed {
+                    tracing::debug!(%error, "could not refresh the metadata");
+                }
+            }
+        }
+    }
+
+    /// Deals with what came back from a broker.
+    fn receive(&mut self, returned: Returned) {
+        let Returned { shipment, answer } = returned;
+        if let Some(courier) = self.couriers.get_mut(&shipment.broker) {
+            courier.under_way -= 1;
+        }
+        for item in shipment.items {
+            match &answer {
+                Ok(Answer::Unacknowledged) => self.delivered(item, None),
+                Ok(Answer::Response(response)) => self.answered(item, response),
+                Err(error) => self.failed(item, error.clone()),
+            }
+        }
+    }
+
+    fn answered(&mut self, item: Item, response: &ProduceResponse) {
+        let Some((result, hint)) = courier::result_of(response, &item) else {
+            let error = Error::Incomplete(name(&item.place));
+            return self.failed(item, error);
+        };
+        if let Some(hint) = hint {
+            let (topic, partition) = &item.place;
+            self.cluster.believe(topic, *partition, &hint);
+        }
+        self.judge(item, result);
+    }
+
+    fn judge(&mut self, item: Item, result: &PartitionProduceResponse) {
+        let error = Error::Refused {
+            what: name(&item.place),
+            code: result.error_code,
+            message: result.error_message.clone(),
+        };
+        match result.error_code {
+            ErrorCode::None => self.delivered(item, Some(result)),
+            // It was written before, by an attempt whose answer was lost.
+            ErrorCode::DuplicateSequenceNumber => self.delivered(item, None),
+            ErrorCode::OutOfOrderSequenceNumber => {
+                let lane = self.lanes.get(&item.place);
+                if lane.is_some_and(Lane::has_others_under_way) {
+                    self.again(item, error);
+                } else {
+                    self.give_up(item, error);
+                }
+            }
+            ErrorCode::UnknownProducerId | ErrorCode::InvalidProducerEpoch => {
+                if let Some(lane) = self.lanes.get_mut(&item.place) {
+                    lane.forget_identity();
+                }
+                self.again(item, error);
+            }
+            _ => self.failed(item, error),
+        }
+    }
+
+    fn delivered(&mut self, item: Item, result: Option<&PartitionProduceResponse>) {
+        if let Some(lane) = self.lanes.get_mut(&item.place) {
+            lane.delivered();
+        }
+        let not_negative = |number: i64| (0 <= number).then_some(number);
+        item.parcel.batch.tell(Ok(Delivered {
+            base_offset: result.and_then(|result| not_negative(result.base_offset)),
+            append_time_ms: result.and_then(|result| not_negative(result.log_append_time_ms)),
+        }));
+    }
+
+    fn failed(&mut self, item: Item, error: Error) {
+        if !error.retriable() {
+            return self.give_up(item, error);
+        }
+        self.stale.insert(Arc::clone(&item.place.0));
+        self.again(item, error);
+    }
+
+    /// Sends it again after a pause, unless it was tried often or long enough.
+    fn again(&mut self, item: Item, error: Error) {
+        let now = Instant::now();
+        let timeout = self.config.delivery_timeout;
+        if self.config.retries <= item.parcel.failures {
+            return self.give_up(item, error);
+        }
+        if item.parcel.batch.begun_at + timeout <= now {
+            let error = Error::TimedOut {
+                what: format!("send to {}", name(&item.place)),
+                after: timeout,
+                last: Box::new(error),
+            };
+            return self.give_up(item, error);
+        }
+        tracing::debug!(place = name(&item.place), %error, "sending again");
+        let pause = self.cluster.retry_pause(item.parcel.failures + 1);
+        if let Some(lane) = self.lanes.get_mut(&item.place) {
+            lane.failed(item.parcel, now + pause);
+        }
+    }
+
+    fn give_up(&mut self, item: Item, error: Error) {
+        let Item { place, parcel, .. } = item;
+        if let Some(lane) = self.lanes.get_mut(&place) {
+            lane.given_up(&parcel);
+        }
+        let Parcel { batch, .. } = parcel;
+        batch.tell(Err(error));
+    }
+}
+
+fn name((topic, partition): &Place) -> String {
+    format!("{topic}-{partition}")
+}
+
+/// A producer id that nobody else has.
+async fn identity(cluster: &Cluster) -> Result<Identity, Error> {
+    let attempt = async || {
+        let connection = cluster.connect(Target::Any).await?;
+        let request = InitProducerIdRequest {
+            transaction_timeout_ms: i32::MAX,
+            ..Default::default()
+        };
+        let answer = connection.call(&request).await?;
+        Error::check("get a producer id", answer.error_code, None)?;
+        Ok(Identity {
+            producer_id: answer.producer_id,
+            epoch: answer.producer_epoch,
+        })
+    };
+    let timeout = cluster.config().api_timeout;
+    cluster
+        .retrying("get a producer id", timeout, attempt)
+        .await
+}
