@@ -167,10 +167,9 @@ impl Broker {
         services.coordinator.follow(&services.metadata.image());
         let coordinating = Arc::clone(&services.coordinator).run(background.stop.clone());
         background.tracker.spawn(coordinating);
-        let connections_max = config.network.connections_max;
         let limits = ConnectionLimits::new(
-            descriptors::connections_max(connections_max, descriptors, files_max),
-            config.network.connections_per_ip_max,
+            Arc::clone(services.replicas.live_config()),
+            descriptors::connections_max(descriptors, files_max),
             Arc::clone(&services.metrics),
         );
         connections.accept(listeners, &network, &limits);

@@ -28,17 +28,15 @@ pub(crate) fn raise_limit() -> u64 {
     }
 }
 
-/// How many connections there may be: `configured` (`max.connections`), or what `limit` leaves when
-/// log files have their `files_max`.
-pub(crate) fn connections_max(configured: usize, limit: u64, files_max: usize) -> usize {
+/// For how many connections there are descriptors: what `limit` leaves when log files have their
+/// `files_max`.
+pub(crate) fn connections_max(limit: u64, files_max: usize) -> usize {
     let left = limit
         .saturating_sub(files_max as u64)
         .saturating_sub(OTHERS);
-    configured.min(
-        usize::try_from(left)
-            .unwrap_or(usize::MAX)
-            .max(CONNECTIONS_MIN),
-    )
+    usize::try_from(left)
+        .unwrap_or(usize::MAX)
+        .max(CONNECTIONS_MIN)
 }
 
 #[cfg(test)]
@@ -47,13 +45,12 @@ mod tests {
 
     #[test]
     fn connections_leave_descriptors_for_log_files_and_the_rest() {
-        for (configured, limit, files, expected) in [
-            (usize::MAX, 1024, 512, 384),
-            (100, 1024, 512, 100),
-            (usize::MAX, 256, 256, 64),
-            (1_000_000, u64::MAX, 1 << 20, 1_000_000),
+        for (limit, files, expected) in [
+            (1024, 512, 384),
+            (256, 256, 64),
+            (u64::MAX, 0, usize::MAX - 128),
         ] {
-            assert_eq!(connections_max(configured, limit, files), expected);
+            assert_eq!(connections_max(limit, files), expected);
         }
     }
 }

@@ -5,12 +5,23 @@ use std::collections::BTreeMap;
 use odradek_protocol::{
     ApiKey, ErrorCode, Message,
     messages::{
+        alter_configs::{AlterConfigsRequest, AlterConfigsResponse},
         api_versions::{ApiVersionsRequest, ApiVersionsResponse},
+        create_partitions::{CreatePartitionsRequest, CreatePartitionsResponse},
         create_topics::{CreateTopicsRequest, CreateTopicsResponse},
+        delete_records::{DeleteRecordsRequest, DeleteRecordsResponse},
         delete_topics::{DeleteTopicsRequest, DeleteTopicsResponse},
         describe_cluster::{DescribeClusterRequest, DescribeClusterResponse},
         describe_configs::{DescribeConfigsRequest, DescribeConfigsResponse},
+        describe_log_dirs::{DescribeLogDirsRequest, DescribeLogDirsResponse},
+        describe_producers::{DescribeProducersRequest, DescribeProducersResponse},
+        describe_topic_partitions::{
+            DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse,
+        },
         fetch::{FetchRequest, FetchResponse},
+        incremental_alter_configs::{
+            IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
+        },
         init_producer_id::{InitProducerIdRequest, InitProducerIdResponse},
         list_offsets::{ListOffsetsRequest, ListOffsetsResponse},
         metadata::{MetadataRequest, MetadataResponse},
@@ -37,10 +48,17 @@ const ADVERTISED: &[(ApiKey, i16, i16)] = &[
     (ApiKey::ApiVersions, 0, 4),
     (ApiKey::CreateTopics, 2, 7),
     (ApiKey::DeleteTopics, 1, 6),
+    (ApiKey::DeleteRecords, 0, 2),
     (ApiKey::InitProducerId, 0, 5),
     (ApiKey::OffsetForLeaderEpoch, 2, 4),
     (ApiKey::DescribeConfigs, 1, 4),
+    (ApiKey::AlterConfigs, 0, 2),
+    (ApiKey::IncrementalAlterConfigs, 0, 1),
+    (ApiKey::DescribeLogDirs, 1, 4),
+    (ApiKey::CreatePartitions, 0, 3),
     (ApiKey::DescribeCluster, 0, 2),
+    (ApiKey::DescribeProducers, 0, 0),
+    (ApiKey::DescribeTopicPartitions, 0, 0),
 ];
 
 #[test]
@@ -86,7 +104,20 @@ fn what_is_advertised_is_answered_in_every_version() {
         &OffsetForLeaderEpochRequest::default(),
     );
     each_version::<_, DescribeConfigsResponse>(&mut wire, &DescribeConfigsRequest::default());
+    each_version::<_, AlterConfigsResponse>(&mut wire, &AlterConfigsRequest::default());
+    each_version::<_, IncrementalAlterConfigsResponse>(
+        &mut wire,
+        &IncrementalAlterConfigsRequest::default(),
+    );
     each_version::<_, DescribeClusterResponse>(&mut wire, &DescribeClusterRequest::default());
+    each_version::<_, DeleteRecordsResponse>(&mut wire, &DeleteRecordsRequest::default());
+    each_version::<_, CreatePartitionsResponse>(&mut wire, &CreatePartitionsRequest::default());
+    each_version::<_, DescribeLogDirsResponse>(&mut wire, &DescribeLogDirsRequest::default());
+    each_version::<_, DescribeProducersResponse>(&mut wire, &DescribeProducersRequest::default());
+    each_version::<_, DescribeTopicPartitionsResponse>(
+        &mut wire,
+        &DescribeTopicPartitionsRequest::default(),
+    );
 }
 
 fn each_version<Q: Message, A: Message>(wire: &mut Wire, request: &Q) {

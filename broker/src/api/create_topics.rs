@@ -1,13 +1,10 @@
 //! CreateTopics: asks the controller, and answers with what each topic became.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, time::Duration};
 
-use odradek_metadata::{
-    ConfigMap,
-    decide::{
-        Refusal,
-        create_topics::{CreatedTopic, NewTopic},
-    },
+use odradek_metadata::decide::{
+    Refusal,
+    create_topics::{CreatedTopic, NewTopic},
 };
 use odradek_protocol::messages::create_topics::{
     CreatableTopic, CreatableTopicConfigs, CreatableTopicResult, CreateTopicsRequest,
@@ -98,11 +95,7 @@ fn new_topic(topic: CreatableTopic) -> NewTopic {
 }
 
 fn succeeded(config: &Config, created: CreatedTopic, validate_only: bool) -> CreatableTopicResult {
-    let overrides = created.configs.iter();
-    let overrides: ConfigMap = overrides
-        .map(|(key, value)| (Arc::from(&**key), Arc::from(&**value)))
-        .collect();
-    let configs = effective_config::of_topic(config, &overrides)
+    let configs = effective_config::of_topic(config, &created.configs)
         .into_iter()
         .map(described);
     CreatableTopicResult {

@@ -10,6 +10,7 @@ use odradek_protocol::{
 };
 
 use super::{
+    config_resource,
     context::{RequestContext, Services},
     effective_config::{self, EffectiveConfig},
 };
@@ -50,35 +51,23 @@ fn describe(
     resource: &DescribeConfigsResource,
 ) -> Result<Vec<EffectiveConfig>, Refusal> {
     let (config, name) = (&services.config, resource.resource_name.as_str());
-    match ResourceKind::from_code(resource.resource_type) {
-        Some(ResourceKind::Topic) => {
-            topic_name::check(name).map_err(|error| {
-                Refusal::new(ErrorCode::InvalidTopicException, error.to_string())
-            })?;
-            let image = services.metadata.image();
-            if image.topic(name).is_none() {
-                let message = format!("There is no topic named {name}.");
-                return Err(Refusal::new(ErrorCode::UnknownTopicOrPartition, message));
-            }
-            let overrides = image.configs.of(&ConfigResource::topic(name));
-            Ok(effective_config::of_topic(config, &overrides))
-        }
-        // The defaults of all brokers, which nothing can set yet.
-        Some(ResourceKind::Broker) if name.is_empty() => Ok(Vec::new()),
-        Some(ResourceKind::Broker) if name.parse() == Ok(config.node_id) => {
-            Ok(effective_config::of_broker(config))
-        }
-        Some(ResourceKind::Broker) => {
-            let node_id = config.node_id;
-            let message =
-                format!("Unexpected broker id, expected {node_id} or an empty string, not {name}.");
-            Err(Refusal::new(ErrorCode::InvalidRequest, message))
-        }
-        None => {
-            let message = format!("Unsupported resource type: {}.", resource.resource_type);
-            Err(Refusal::new(ErrorCode::InvalidRequest, message))
-        }
+    let described = config_resource::resolve(config.node_id, resource.resource_type, name)?;
+    let image = services.metadata.image();
+    let own = image.configs.of(&described);
+    if described == ConfigResource::all_brokers() {
+        return Ok(effective_config::of_all_brokers(&own));
     }
+    let in_force = config.overlaid(&image.configs);
+    if described.kind == ResourceKind::Broker {
+        return Ok(effective_config::of_broker(&in_force));
+    }
+    topic_name::check(name)
+        .map_err(|error| Refusal::new(ErrorCode::InvalidTopicException, error.to_string()))?;
+    if image.topic(name).is_none() {
+        let message = format!("There is no topic named {name}.");
+        return Err(Refusal::new(ErrorCode::UnknownTopicOrPartition, message));
+    }
+    Ok(effective_config::of_topic(&in_force, &own))
 }
 
 /// Null asks for every key, and so does an empty list.
@@ -97,9 +86,6 @@ fn described(
         .synonyms
         .into_iter()
         .filter(|_| request.include_synonyms);
-    let documentation = config
-        .documentation
-        .filter(|_| request.include_documentation);
     DescribeConfigsResourceResult {
         name: config.name.to_owned(),
         value: config.value,
@@ -114,6 +100,8 @@ fn described(
             })
             .collect(),
         config_type: config.config_type,
-        documentation: documentation.map(str::to_owned),
+        documentation: request
+            .include_documentation
+            .then(|| config.documentation.to_owned()),
     }
 }

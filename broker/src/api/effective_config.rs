@@ -1,8 +1,9 @@
 //! The configuration that is in force for a topic or for this broker, key by key, with where each
 //! value comes from.
 //!
-//! A topic's value is its own override, else what the broker's configuration gives it. The places
-//! that could have given the value are its synonyms, the winning one first.
+//! A topic's value is its own override, else what the broker's configuration gives it; a broker's
+//! is what clients have set for it, else for all brokers, else what its file says. The places that
+//! could have given the value are its synonyms, the winning one first.
 
 use odradek_metadata::ConfigMap;
 
@@ -10,12 +11,14 @@ use crate::config::{
     Config,
     check::Setting,
     raw::Origin,
-    table::{Kind, Status},
+    table::{Key, Kind, Status, Update, accepted},
     topic::{TOPIC_KEYS, TopicKey},
 };
 
 /// Kafka's numbers for the place of a value.
 const SOURCE_TOPIC: i8 = 1;
+const SOURCE_BROKER: i8 = 2;
+const SOURCE_ALL_BROKERS: i8 = 3;
 const SOURCE_FILE: i8 = 4;
 const SOURCE_DEFAULT: i8 = 5;
 
@@ -31,8 +34,8 @@ pub(super) struct EffectiveConfig {
     pub(super) is_read_only: bool,
     /// Kafka's number of the type.
     pub(super) config_type: i8,
-    /// What the key means; absent for those that are only understood.
-    pub(super) documentation: Option<&'static str>,
+    /// What the key means, or why it means nothing here.
+    pub(super) documentation: &'static str,
     /// Every place that sets a value, the one that counts first.
     pub(super) synonyms: Vec<Synonym>,
 }
@@ -54,30 +57,21 @@ pub(super) fn of_topic(config: &Config, overrides: &ConfigMap) -> Vec<EffectiveC
 }
 
 fn of_topic_key(config: &Config, overrides: &ConfigMap, key: &'static TopicKey) -> EffectiveConfig {
-    let of_broker: Vec<_> = broker_keys(key)
-        .into_iter()
-        .filter_map(|name| config.settings.find(name))
-        .flat_map(places)
-        .collect();
-    let from_broker = || {
-        let value = config.topic_defaults.get(key.name).map(str::to_owned);
-        let is_written = of_broker.iter().any(|place| place.source == SOURCE_FILE);
-        (
-            value,
-            if is_written {
-                SOURCE_FILE
-            } else {
-                SOURCE_DEFAULT
-            },
-        )
-    };
-    let own = overrides.get(key.name).map(ToString::to_string);
-    let own_place = own.clone().map(|value| Synonym {
+    let own = overrides.get(key.name).map(|value| Synonym {
         name: key.name,
-        value: Some(value),
+        value: Some(value.to_string()),
         source: SOURCE_TOPIC,
     });
-    let (value, source) = own.map_or_else(from_broker, |value| (Some(value), SOURCE_TOPIC));
+    let of_broker = key.broker_key().into_iter();
+    let of_broker = of_broker.flat_map(|key| synonyms(config, key.name));
+    let synonyms: Vec<_> = own.into_iter().chain(of_broker).collect();
+    let (value, source) = match synonyms.first() {
+        Some(first) if first.source == SOURCE_TOPIC => (first.value.clone(), SOURCE_TOPIC),
+        first => (
+            config.topic_defaults.get(key.name).map(str::to_owned),
+            first.map_or(SOURCE_DEFAULT, |first| first.source),
+        ),
+    };
     EffectiveConfig {
         name: key.name,
         value,
@@ -85,80 +79,113 @@ fn of_topic_key(config: &Config, overrides: &ConfigMap, key: &'static TopicKey) 
         is_sensitive: false,
         is_read_only: false,
         config_type: type_number(key.kind()),
-        documentation: key
-            .broker_key()
-            .map(|key| key.doc)
-            .filter(|doc| !doc.is_empty()),
-        synonyms: own_place.into_iter().chain(of_broker).collect(),
+        documentation: key.documentation(),
+        synonyms,
     }
 }
 
-/// The broker's keys that can give a topic's value, the one that wins first.
-fn broker_keys(key: &TopicKey) -> Vec<&'static str> {
-    match key.broker_key().map(|key| key.name) {
-        Some("log.retention.ms") => {
-            vec![
-                "log.retention.ms",
-                "log.retention.minutes",
-                "log.retention.hours",
-            ]
-        }
-        Some("log.roll.ms") => vec!["log.roll.ms", "log.roll.hours"],
-        Some("log.roll.jitter.ms") => vec!["log.roll.jitter.ms", "log.roll.jitter.hours"],
-        Some("log.flush.interval.ms") => {
-            vec!["log.flush.interval.ms", "log.flush.scheduler.interval.ms"]
-        }
-        other => other.into_iter().collect(),
-    }
+/// Where a key of the broker, or what stands in for it, gets its value.
+fn synonyms(config: &Config, name: &'static str) -> Vec<Synonym> {
+    let settings = stand_ins(name).into_iter();
+    settings
+        .filter_map(|name| config.settings.find(name))
+        .flat_map(places)
+        .collect()
 }
 
-/// Every key of this broker, in the order of names.
+/// The key, and those that count when it is unset, in their order.
+fn stand_ins(name: &'static str) -> Vec<&'static str> {
+    let others: &[_] = match name {
+        "log.retention.ms" => &["log.retention.minutes", "log.retention.hours"],
+        "log.retention.minutes" => &["log.retention.hours"],
+        "log.roll.ms" => &["log.roll.hours"],
+        "log.roll.jitter.ms" => &["log.roll.jitter.hours"],
+        "log.flush.interval.ms" => &["log.flush.scheduler.interval.ms"],
+        _ => &[],
+    };
+    [&[name], others].concat()
+}
+
+/// Every key of this broker, in the order of names. `config` is what is in force.
 pub(super) fn of_broker(config: &Config) -> Vec<EffectiveConfig> {
-    config
-        .settings
-        .iter()
-        .filter(|setting| !is_idle(setting))
-        .map(|setting| EffectiveConfig {
-            name: setting.key.name,
-            value: setting.shown_value().map(str::to_owned),
-            source: source_of(setting),
-            is_sensitive: setting.key.kind == Kind::Password,
-            // Nothing of a broker can be changed while it runs yet.
-            is_read_only: true,
-            config_type: type_number(setting.key.kind),
-            documentation: Some(setting.key.doc).filter(|doc| !doc.is_empty()),
-            synonyms: places(setting).collect(),
+    let settings = config.settings.iter().filter(|setting| !is_gone(setting));
+    settings
+        .map(|setting| {
+            let value = setting.shown_value().map(str::to_owned);
+            let synonyms = if value.is_some() {
+                synonyms(config, setting.key.name)
+            } else {
+                places(setting).collect()
+            };
+            EffectiveConfig {
+                value,
+                synonyms,
+                ..of_key(setting.key, source_of(&setting.origin))
+            }
         })
         .collect()
 }
 
-/// Whether a key has no effect, no default, and nobody wrote it, such as `zookeeper.connect`.
-fn is_idle(setting: &Setting) -> bool {
-    let has_effect = setting.key.status == Status::Effective;
-    !has_effect && setting.origin == Origin::Default && setting.key.default.is_none()
+/// The keys that clients have set for all brokers.
+pub(super) fn of_all_brokers(configs: &ConfigMap) -> Vec<EffectiveConfig> {
+    let set = configs
+        .iter()
+        .filter_map(|(name, value)| Some((Key::find(name)?, value.to_string())));
+    set.map(|(key, value)| EffectiveConfig {
+        value: Some(value.clone()),
+        synonyms: vec![Synonym {
+            name: key.name,
+            value: Some(value),
+            source: SOURCE_ALL_BROKERS,
+        }],
+        ..of_key(key, SOURCE_ALL_BROKERS)
+    })
+    .collect()
 }
 
-fn source_of(setting: &Setting) -> i8 {
-    match setting.origin {
-        Origin::Default => SOURCE_DEFAULT,
-        Origin::File { .. } | Origin::Override => SOURCE_FILE,
+/// What is known of a broker's key besides its value.
+fn of_key(key: &'static Key, source: i8) -> EffectiveConfig {
+    EffectiveConfig {
+        name: key.name,
+        value: None,
+        source,
+        is_sensitive: key.kind == Kind::Password,
+        is_read_only: key.update == Update::AtStart,
+        config_type: type_number(key.kind),
+        documentation: key.meaning(),
+        synonyms: Vec::new(),
     }
 }
 
-/// Where a key of the broker gets a value: from the file or flags, then from the table.
+/// Whether a key was removed from Kafka long ago, and nobody writes it, such as
+/// `zookeeper.connect`.
+fn is_gone(setting: &Setting) -> bool {
+    setting.key.status == Status::Accepted(accepted::REMOVED) && setting.origin == Origin::Default
+}
+
+fn source_of(origin: &Origin) -> i8 {
+    match origin {
+        Origin::Default => SOURCE_DEFAULT,
+        Origin::File { .. } | Origin::Override => SOURCE_FILE,
+        Origin::AllBrokers => SOURCE_ALL_BROKERS,
+        Origin::ThisBroker => SOURCE_BROKER,
+    }
+}
+
+/// Where a key of the broker gets a value: from clients, from the file or flags, from the table.
 fn places(setting: &Setting) -> impl Iterator<Item = Synonym> {
     let name = setting.key.name;
-    let written = (setting.origin != Origin::Default).then(|| Synonym {
+    let written = setting.written().map(move |(origin, value)| Synonym {
         name,
-        value: setting.shown_value().map(str::to_owned),
-        source: SOURCE_FILE,
+        value: value.map(str::to_owned),
+        source: source_of(origin),
     });
     let default = setting.key.default.map(|value| Synonym {
         name,
         value: Some(value.to_owned()),
         source: SOURCE_DEFAULT,
     });
-    written.into_iter().chain(default)
+    written.chain(default)
 }
 
 /// Kafka's number of a type (KIP-569).
@@ -166,10 +193,12 @@ const fn type_number(kind: Kind) -> i8 {
     match kind {
         Kind::Boolean => 1,
         Kind::Text | Kind::Choice(_) => 2,
-        Kind::Int(..) => 3,
+        Kind::Int(..) | Kind::UnsetOrInt(..) => 3,
+        Kind::Short(..) => 4,
         Kind::Long(..) => 5,
         Kind::Double(..) => 6,
         Kind::List | Kind::ChoiceList(_) => 7,
+        Kind::Class => 8,
         Kind::Password => 9,
     }
 }
@@ -215,7 +244,7 @@ mod tests {
             [("message.max.bytes", "1048588", SOURCE_DEFAULT)]
         );
         assert_eq!(found.config_type, 3);
-        assert!(found.documentation.is_some());
+        assert!(!found.documentation.is_empty());
     }
 
     #[test]

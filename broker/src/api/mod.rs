@@ -190,13 +190,6 @@ pub(crate) fn start(
         ApiKey::DescribeGroups => answer!(describe_groups::handle),
         ApiKey::ListGroups => answer!(list_groups::handle),
         ApiKey::DeleteGroups => answer!(delete_groups::handle),
-        // `Request::parse` lets nothing else through.
-        _ => {
-            return Err(CloseConnection::VersionNotServed {
-                key,
-                version: reply.version,
-            });
-        }
     })
 }
 

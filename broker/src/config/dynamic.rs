@@ -86,7 +86,10 @@ mod tests {
 
     fn retention_ms(file: &str, set: &[(&str, &str, &str)]) -> Option<u64> {
         let config = Config::for_test(Path::new("/data"), file).overlaid(&configs(set));
-        config.topic_defaults.log_config(&ConfigMap::new()).retention_ms
+        config
+            .topic_defaults
+            .log_config(&ConfigMap::new())
+            .retention_ms
     }
 
     #[test]

@@ -107,7 +107,12 @@ mod tests {
     fn a_broker_takes_what_it_can_change_while_it_runs() {
         let broker = ConfigResource::broker(1);
         check(&broker, "log.retention.ms", " 5 ", Ok("5"));
-        check(&broker, "log.cleanup.policy", "compact, delete", Ok("compact,delete"));
+        check(
+            &broker,
+            "log.cleanup.policy",
+            "compact, delete",
+            Ok("compact,delete"),
+        );
         let invalid = ErrorCode::InvalidRequest;
         for (key, value) in [
             ("log.retention.ms", "soon"),
@@ -133,6 +138,9 @@ mod tests {
         }
         assert!(Schema.is_list(ResourceKind::Topic, "cleanup.policy"));
         assert!(!Schema.is_list(ResourceKind::Topic, "retention.ms"));
-        assert_eq!(Schema.default_list(ResourceKind::Topic, "cleanup.policy"), "delete");
+        assert_eq!(
+            Schema.default_list(ResourceKind::Topic, "cleanup.policy"),
+            "delete"
+        );
     }
 }

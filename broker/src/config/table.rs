@@ -248,7 +248,9 @@ impl fmt::Display for Kind {
             Self::Short(i16::MIN, i16::MAX)
             | Self::Int(i32::MIN, i32::MAX)
             | Self::Long(i64::MIN, i64::MAX) => f.write_str("a whole number"),
-            Self::Short(..) | Self::Int(..) | Self::UnsetOrInt(..) | Self::Long(..) => write!(f, "a whole number, {}", self.range()),
+            Self::Short(..) | Self::Int(..) | Self::UnsetOrInt(..) | Self::Long(..) => {
+                write!(f, "a whole number, {}", self.range())
+            }
             Self::Double(..) => write!(f, "a number, {}", self.range()),
             Self::Text | Self::Password => f.write_str("text"),
             Self::Class => f.write_str("the name of a class"),

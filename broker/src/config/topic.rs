@@ -365,6 +365,8 @@ impl Merged<'_> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::sync::Arc;
+
     use super::*;
     use crate::config::{check as check_entries, raw};
 
@@ -415,7 +417,10 @@ mod tests {
             ("segment.bytes", "many"),
             ("min.insync.replicas", "2"),
         ];
-        let overrides = overrides.map(|(k, v)| (k.into(), v.into())).into_iter().collect();
+        let overrides: ConfigMap = overrides
+            .into_iter()
+            .map(|(key, value)| (Arc::from(key), Arc::from(value)))
+            .collect();
         let defaults = defaults("log.segment.bytes=2000000");
         let config = defaults.log_config(&overrides);
         assert_eq!(config.retention_ms, Some(5));

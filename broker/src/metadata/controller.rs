@@ -9,6 +9,8 @@ use odradek_metadata::{
     MetadataImage,
     decide::{
         Refusal,
+        alter_configs::{self, Alteration},
+        create_partitions::{self, Growth},
         create_topics::{self, CreatedTopic, NewTopic, TopicRules},
         delete_topics::{self, DeletedTopic, TopicReference},
         producer_ids,
@@ -25,7 +27,7 @@ use super::{
     Images,
     handle::{ChangeError, Committed},
 };
-use crate::config;
+use crate::config::schema::Schema;
 
 /// Requests that may wait. Whoever asks beyond that waits for a place.
 pub(super) const QUEUE_REQUESTS_MAX: usize = 256;
@@ -41,9 +43,21 @@ pub(super) enum Request {
         settings: TopicSettings,
         reply: Reply<Vec<Result<CreatedTopic, Refusal>>>,
     },
+    CreatePartitions {
+        topics: Vec<Growth>,
+        /// Only check; nothing grows.
+        validate_only: bool,
+        reply: Reply<Vec<Result<(), Refusal>>>,
+    },
     DeleteTopics {
         topics: Vec<TopicReference>,
         reply: Reply<Vec<Result<DeletedTopic, Refusal>>>,
+    },
+    AlterConfigs {
+        alterations: Vec<Alteration>,
+        /// Only check; nothing changes.
+        validate_only: bool,
+        reply: Reply<Vec<Result<(), Refusal>>>,
     },
     RegisterBroker {
         cluster_id: String,
@@ -156,13 +170,10 @@ fn decide(image: &MetadataImage, request: Request) -> Decided {
             settings,
             reply,
         } => {
-            let check_config = |key: &str, value: &str| {
-                config::topic::check([(key, value)]).map_err(|error| error.to_string())
-            };
             let rules = TopicRules {
                 default_partitions: settings.default_partitions,
                 default_replication_factor: settings.default_replication_factor,
-                check_config: &check_config,
+                schema: &Schema,
             };
             let mut outcome = create_topics::create_topics(image, &topics, rules, Uuid::new_v4);
             let created = outcome.iter_mut().flatten();
@@ -170,6 +181,21 @@ fn decide(image: &MetadataImage, request: Request) -> Decided {
                 .flat_map(|topic| std::mem::take(&mut topic.records))
                 .collect();
             if settings.validate_only {
+                records.clear();
+            }
+            Decided::new(records, outcome, reply)
+        }
+        Request::CreatePartitions {
+            topics,
+            validate_only,
+            reply,
+        } => {
+            let mut records = Vec::new();
+            let outcome = create_partitions::create_partitions(image, &topics)
+                .into_iter()
+                .map(|result| result.map(|new| records.extend(new)))
+                .collect();
+            if validate_only {
                 records.clear();
             }
             Decided::new(records, outcome, reply)
@@ -185,6 +211,21 @@ fn decide(image: &MetadataImage, request: Request) -> Decided {
                     })
                 })
                 .collect();
+            Decided::new(records, outcome, reply)
+        }
+        Request::AlterConfigs {
+            alterations,
+            validate_only,
+            reply,
+        } => {
+            let mut records = Vec::new();
+            let outcome = alter_configs::alter_configs(image, &alterations, &Schema)
+                .into_iter()
+                .map(|result| result.map(|changes| records.extend(changes)))
+                .collect();
+            if validate_only {
+                records.clear();
+            }
             Decided::new(records, outcome, reply)
         }
         Request::RegisterBroker {

@@ -6,6 +6,8 @@ use odradek_metadata::{
     MetadataImage,
     decide::{
         Refusal,
+        alter_configs::Alteration,
+        create_partitions::Growth,
         create_topics::{CreatedTopic, NewTopic},
         delete_topics::{DeletedTopic, TopicReference},
         registration::RegistrationError,
@@ -102,6 +104,24 @@ impl MetadataHandle {
         Ok(outcome)
     }
 
+    /// Lets topics grow, each with its own outcome, and waits up to `timeout` until this broker
+    /// serves the new partitions. With `validate_only` nothing grows.
+    pub(crate) async fn create_partitions(
+        &self,
+        topics: Vec<Growth>,
+        validate_only: bool,
+        timeout: Duration,
+    ) -> Result<Vec<Result<(), Refusal>>, ChangeError> {
+        let request = |reply| Request::CreatePartitions {
+            topics,
+            validate_only,
+            reply,
+        };
+        let (outcome, index) = self.ask(request).await?;
+        self.wait_until_acted(index, timeout).await;
+        Ok(outcome)
+    }
+
     /// Deletes topics, each with its own outcome, and waits up to `timeout` until this broker no
     /// longer serves them.
     pub(crate) async fn delete_topics(
@@ -112,6 +132,24 @@ impl MetadataHandle {
         let (outcome, index) = self
             .ask(|reply| Request::DeleteTopics { topics, reply })
             .await?;
+        self.wait_until_acted(index, timeout).await;
+        Ok(outcome)
+    }
+
+    /// Changes the configuration of topics and brokers, each with its own outcome, and waits up to
+    /// `timeout` until it is in force here. With `validate_only` nothing changes.
+    pub(crate) async fn alter_configs(
+        &self,
+        alterations: Vec<Alteration>,
+        validate_only: bool,
+        timeout: Duration,
+    ) -> Result<Vec<Result<(), Refusal>>, ChangeError> {
+        let request = |reply| Request::AlterConfigs {
+            alterations,
+            validate_only,
+            reply,
+        };
+        let (outcome, index) = self.ask(request).await?;
         self.wait_until_acted(index, timeout).await;
         Ok(outcome)
     }

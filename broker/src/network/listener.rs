@@ -23,7 +23,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     api::context::{ConnectionInfo, Principal},
-    config,
+    config::{self, dynamic::LiveConfig},
     network::{Network, connection::Connection, log_limiter::LogLimiter},
     telemetry::metrics::{Metrics, Refusal},
 };
@@ -43,8 +43,10 @@ pub(crate) struct Listener {
 /// Counts connections, over all listeners and by address.
 #[derive(Debug)]
 pub(crate) struct ConnectionLimits {
-    connections_max: usize,
-    connections_per_ip_max: usize,
+    /// `max.connections` and `max.connections.per.ip`, which may change.
+    config: Arc<LiveConfig>,
+    /// Connections that the process has descriptors for.
+    descriptors: usize,
     open: Mutex<Open>,
     next_id: AtomicU64,
     metrics: Arc<Metrics>,
@@ -159,16 +161,15 @@ impl Listener {
 }
 
 impl ConnectionLimits {
-    /// Nobody connected yet. `connections_max` is `max.connections`, or fewer if the process may
-    /// not have so many descriptors.
+    /// Nobody connected yet. `descriptors` is for how many connections the process has descriptors.
     pub(crate) fn new(
-        connections_max: usize,
-        connections_per_ip_max: usize,
+        config: Arc<LiveConfig>,
+        descriptors: usize,
         metrics: Arc<Metrics>,
     ) -> Arc<Self> {
         Arc::new(Self {
-            connections_max,
-            connections_per_ip_max,
+            config,
+            descriptors,
             open: Mutex::default(),
             next_id: AtomicU64::new(0),
             metrics,
@@ -177,14 +178,16 @@ impl ConnectionLimits {
     }
 
     fn admit(self: &Arc<Self>, ip: IpAddr) -> Option<Slot> {
+        let config = self.config.now();
         let mut open = self.open.lock();
         let from_ip = open.by_ip.get(&ip).copied().unwrap_or_default();
-        let (limit, refusal) = if self.connections_max <= open.total {
+        let connections_max = config.network.connections_max.min(self.descriptors);
+        let (limit, refusal) = if connections_max <= open.total {
             (
                 "max.connections, or the limit on open files,",
                 Refusal::TooMany,
             )
-        } else if self.connections_per_ip_max <= from_ip {
+        } else if config.network.connections_per_ip_max <= from_ip {
             ("max.connections.per.ip", Refusal::TooManyFromOneAddress)
         } else {
             open.total += 1;

@@ -5,12 +5,12 @@
 //! opened side by side on the disk pool, at most `num.recovery.threads.per.data.dir` at a time.
 //!
 //! A log that cannot be opened takes only its own partition offline; it stays so until the broker
-//! is started again.
+//! is started again, or, if only space was lacking, until there is some.
 
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 use odradek_metadata::{
-    ConfigResource, Delta, MetadataImage, PartitionImage, ResourceKind, TopicImage,
+    ConfigMap, ConfigResource, Delta, MetadataImage, PartitionImage, ResourceKind, TopicImage,
 };
 use odradek_storage::{
     config::LogConfig, log_dir::TopicPartition, recovery::Recovery, retention::PendingDeletion,
@@ -47,6 +47,11 @@ impl Manager {
     ) -> Recovery {
         let before = Arc::clone(&self.applied.lock());
         let delta = Delta::between(&before, image);
+        let changed = |resource| self.config.depends_on(resource);
+        let reconfigured = delta.configs.iter().any(changed);
+        if reconfigured {
+            self.live_config.update(&image.configs);
+        }
         self.delete_topics(&delta.deleted).await;
         let mut to_open = Vec::new();
         for topic in &delta.created {
@@ -65,13 +70,14 @@ impl Manager {
             self.update_topic(image, topic).await;
         }
         let recovery = self.open(to_open).await;
-        for resource in &delta.configs {
-            if let ConfigResource {
-                kind: ResourceKind::Topic,
-                name,
-            } = resource
-                && let Some(topic) = image.topic(name)
-            {
+        if reconfigured {
+            // The logs just opened have it already.
+            let older = |topic: &&Arc<TopicImage>| before.topic_by_id(topic.id).is_some();
+            for topic in image.topics.iter().filter(older) {
+                self.update_topic(image, topic).await;
+            }
+        } else {
+            for topic in topics_among(&delta.configs, image) {
                 self.update_topic(image, topic).await;
             }
         }
@@ -98,7 +104,14 @@ impl Manager {
                 self.deletions.add(deletion);
             }
         }
-        self.checkpoint(CheckpointWriter::write_all).await;
+        self.checkpoint(CheckpointWriter::forget_deleted).await;
+    }
+
+    /// Rewrites the checkpoint files if they could not be after a deletion.
+    pub(super) async fn catch_up_on_forgetting(self: &Arc<Self>) {
+        if self.checkpoints.speaks_of_deleted() {
+            self.checkpoint(CheckpointWriter::forget_deleted).await;
+        }
     }
 
     fn start_deleting(
@@ -129,9 +142,10 @@ impl Manager {
             return Ok(open.delete(Uuid::new_v4())?);
         }
         let delay_ms = self
-            .config
+            .live_config
+            .now()
             .topic_defaults
-            .log_config(&BTreeMap::new())
+            .log_config(&ConfigMap::new())
             .file_delete_delay_ms;
         let due_ms = self.now_ms().saturating_add_unsigned(delay_ms);
         Ok(local_log::delete_unopened(
@@ -177,7 +191,7 @@ impl Manager {
     /// Opens logs side by side and puts the partitions into the catalog. Returns what it took, all
     /// logs together.
     async fn open(self: &Arc<Self>, logs: Vec<LogToOpen>) -> Recovery {
-        let threads = Arc::new(Semaphore::new(self.config.storage.recovery_threads));
+        let threads = Arc::new(Semaphore::new(self.live_config.now().storage.recovery_threads));
         let mut opening = Vec::with_capacity(logs.len());
         for log in logs {
             let permit = Arc::clone(&threads).acquire_owned().await;
@@ -209,7 +223,9 @@ impl Manager {
             stored,
             ..
         } = to_open;
-        let (slot, recovery) = match local_log::open(&self.logs, to_open, self.now_ms()) {
+        let may_create = !self.checkpoints.speaks_of_deleted();
+        let opened = local_log::open(&self.logs, to_open, may_create, self.now_ms());
+        let (slot, recovery) = match opened {
             Ok((log, recovery)) => {
                 let partition = Partition::new(
                     identity.clone(),
@@ -218,6 +234,7 @@ impl Manager {
                     leadership.clone(),
                     stored.high_watermark,
                 );
+                partition.cleaning.resume_at(stored.cleaned_to);
                 (Slot::Online(partition), recovery)
             }
             Err(error) => {
@@ -225,6 +242,7 @@ impl Manager {
                 tracing::error!(partition = %identity, reason, "partition is offline");
                 let partition = OfflinePartition {
                     reason,
+                    needs_space: error.is_no_space(),
                     stored: *stored,
                 };
                 (Slot::Offline(Arc::new(partition)), Recovery::default())
@@ -234,6 +252,24 @@ impl Manager {
             .write()
             .set(&identity.topic, identity.index, slot);
         recovery
+    }
+
+    /// Opens the logs for which the disk had no room.
+    pub(super) async fn open_those_that_need_space(self: &Arc<Self>) {
+        self.catch_up_on_forgetting().await;
+        let image = Arc::clone(&self.applied.lock());
+        let mut to_open = Vec::new();
+        for (partition, offline) in self.offline() {
+            let index = usize::try_from(partition.partition).ok();
+            if let (true, Some(topic), Some(index)) =
+                (offline.needs_space, image.topic(&partition.topic), index)
+            {
+                let stored = StoredByPartition::from([(partition, offline.stored)]);
+                to_open.extend(self.logs_to_open(&image, topic, index..index + 1, &stored));
+            }
+        }
+        // What the recovery took was lost with the first attempt.
+        let _ = self.open(to_open).await;
     }
 
     /// Brings the open partitions of a topic up to date with the image.
@@ -275,14 +311,22 @@ impl Manager {
     }
 
     fn topic_settings(&self, image: &MetadataImage, topic: &TopicImage) -> TopicSettings {
-        let configs = image.configs.of_topic(&topic.name);
-        let overrides = configs
-            .iter()
-            .map(|(key, value)| (key.to_string(), value.to_string()))
-            .collect();
+        let overrides = image.configs.of_topic(&topic.name);
+        let config = self.live_config.now();
         TopicSettings {
-            log: self.config.topic_defaults.log_config(&overrides),
-            min_insync_replicas: self.config.topic_defaults.min_insync_replicas(&overrides),
+            log: config.topic_defaults.log_config(&overrides),
+            min_insync_replicas: config.topic_defaults.min_insync_replicas(&overrides),
         }
     }
+}
+
+/// The topics among these resources, so far as they exist.
+fn topics_among<'a>(
+    resources: &[ConfigResource],
+    image: &'a MetadataImage,
+) -> impl Iterator<Item = &'a Arc<TopicImage>> {
+    let topics = resources
+        .iter()
+        .filter(|resource| resource.kind == ResourceKind::Topic);
+    topics.filter_map(|resource| image.topic(&resource.name))
 }

@@ -31,14 +31,16 @@ use super::{
     apply::StoredByPartition,
     catalog::{Catalog, OfflinePartition, Slot},
     checkpoints::{self, CheckpointWriter},
+    cleaner::{self, Backlog},
     flusher::{self, Unflushed},
     housekeeping::{self, Deletions},
-    local_log::{self, CleanUpError, Logs},
+    local_log::{self, Inventory, InventoryError, Logs},
     partition::{Partition, PartitionServices},
+    space::{self, DiskSpace},
 };
 use crate::{
     clock::Clock,
-    config::{self, Config},
+    config::{self, Config, dynamic::LiveConfig},
     disk::DiskPool,
     error_chain::ErrorChain,
     metadata::publisher::ActedIndex,
@@ -49,6 +51,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Manager {
     pub(super) config: Arc<Config>,
+    /// The same with what clients have changed since. Updated by [`super::apply`] alone.
+    pub(super) live_config: Arc<LiveConfig>,
     pub(super) logs: Logs,
     pub(super) services: PartitionServices,
     pub(super) catalog: RwLock<Catalog>,
@@ -56,6 +60,7 @@ pub(crate) struct Manager {
     pub(super) applied: Mutex<Arc<MetadataImage>>,
     pub(super) acted: ActedIndex,
     pub(super) checkpoints: CheckpointWriter,
+    pub(super) backlog: Backlog,
     pub(super) deletions: Deletions,
     start_report: OnceLock<StartReport>,
 }
@@ -94,7 +99,7 @@ pub(crate) enum LoadError {
     Checkpoints(#[from] LogDirError),
     /// Strays cannot be set aside.
     #[error("tidy the log directory")]
-    CleanUp(#[from] CleanUpError),
+    Inventory(#[from] InventoryError),
     /// The disk pool stopped meanwhile.
     #[error("the broker is stopping")]
     Stopping,
@@ -111,7 +116,9 @@ impl Manager {
         acted: ActedIndex,
     ) -> Arc<Self> {
         let unflushed = Arc::new(Unflushed::new(config.storage.flush_bytes));
+        let space = Arc::new(DiskSpace::new(&logs.dir, config.storage.min_free_bytes));
         Arc::new(Self {
+            live_config: LiveConfig::new(Arc::clone(&config)),
             config,
             logs,
             services: PartitionServices {
@@ -119,14 +126,21 @@ impl Manager {
                 clock,
                 metrics,
                 unflushed,
+                space,
             },
             catalog: RwLock::default(),
             applied: Mutex::default(),
             acted,
             checkpoints: CheckpointWriter::default(),
+            backlog: Backlog::default(),
             deletions: Deletions::default(),
             start_report: OnceLock::new(),
         })
+    }
+
+    /// The configuration in force, as it changes.
+    pub(crate) const fn live_config(&self) -> &Arc<LiveConfig> {
+        &self.live_config
     }
 
     /// The partition of that topic and index, if it is led from here.
@@ -175,6 +189,16 @@ impl Manager {
         offline.collect()
     }
 
+    /// The partitions of that topic whose log could not be opened.
+    pub(crate) fn offline_of(&self, topic: &str) -> Vec<i32> {
+        self.catalog.read().offline_of(topic)
+    }
+
+    /// The directory that holds the logs.
+    pub(crate) fn log_dir(&self) -> &Arc<LogDir> {
+        &self.logs.dir
+    }
+
     /// Opens what `image` says is here, and sets strays aside. To be awaited before any request.
     pub(crate) async fn load(
         self: &Arc<Self>,
@@ -189,21 +213,29 @@ impl Manager {
         let began = Instant::now();
         let recovery = self.apply(image, &stored).await;
         self.report(recovery, began.elapsed());
-        if self.has_offline() {
-            // They still wait for recovery. Were the directory declared recovered, the next start
-            // would take them for recovered too.
-            return Ok(());
-        }
         let recovered = self.blocking(|manager| {
             manager
                 .checkpoints
                 .write_all(&manager.logs.dir, &manager.catalog)?;
+            if manager.has_offline() {
+                // They still wait for recovery. Were the directory declared recovered, the next
+                // start would take them for recovered too.
+                return Ok(());
+            }
             manager.logs.dir.mark_recovered()
         });
-        Ok(recovered.await.ok_or(LoadError::Stopping)??)
+        match recovered.await.ok_or(LoadError::Stopping)? {
+            Err(error) if error.is_no_space() => {
+                // The logs are as good as those on another disk; only the next start takes longer.
+                let error = ErrorChain(&error);
+                tracing::warn!(%error, "the recovery cannot be noted: the next start repeats it");
+                Ok(())
+            }
+            noted => Ok(noted?),
+        }
     }
 
-    /// Follows the metadata, flushes and keeps house until `shutdown`.
+    /// Follows the metadata, flushes, compacts and keeps house until `shutdown`.
     pub(crate) async fn run(
         self: Arc<Self>,
         images: watch::Receiver<Arc<MetadataImage>>,
@@ -213,6 +245,8 @@ impl Manager {
             self.follow(images, &shutdown),
             flusher::run(&self, &shutdown),
             housekeeping::run(&self, &shutdown),
+            space::run(&self, &shutdown),
+            cleaner::run(&self, &shutdown),
         );
     }
 
@@ -264,6 +298,7 @@ impl Manager {
     ) {
         // What changed between `load` and now must not be missed.
         images.mark_changed();
+        let mut low = self.services.space.watch_low();
         loop {
             tokio::select! {
                 // Shutdown first. An image is never left half acted on: there is no await point
@@ -271,8 +306,16 @@ impl Manager {
                 biased;
                 () = shutdown.cancelled() => return,
                 changed = images.changed() => if changed.is_err() { return },
+                // Never fails: the manager has the sender.
+                _ = low.changed() => {
+                    if !*low.borrow_and_update() {
+                        self.open_those_that_need_space().await;
+                    }
+                    continue;
+                }
             }
             let image = Arc::clone(&images.borrow_and_update());
+            self.catch_up_on_forgetting().await;
             // New logs have nothing to recover.
             let _ = self.apply(&image, &StoredByPartition::new()).await;
         }
@@ -322,9 +365,22 @@ impl Manager {
 
     /// What the checkpoint files say, and what is left of deleted logs; sets strays aside. Blocks.
     fn tidy(&self, image: &MetadataImage) -> Result<Tidied, LoadError> {
-        let node_id = self.config.node_id;
-        let stored = checkpoints::read(&self.logs.dir)?;
-        let leftovers = local_log::clean_up(&self.logs.dir, image, node_id, self.now_ms())?;
+        let (dir, node_id) = (&self.logs.dir, self.config.node_id);
+        let mut stored = checkpoints::read(dir)?;
+        let Inventory { known, leftovers } =
+            local_log::take_inventory(dir, image, node_id, self.now_ms())?;
+        let entries = stored.len();
+        stored.retain(|partition, _| known.contains(partition));
+        if stored.len() < entries {
+            // A deletion was cut short. Before a log is created under one of these names, the
+            // files must forget it.
+            match self.checkpoints.keep_only(dir, &stored) {
+                Err(error) if error.is_no_space() => {
+                    tracing::warn!(error = %ErrorChain(&error), "no log can be created for now");
+                }
+                kept => kept?,
+            }
+        }
         Ok(Tidied { stored, leftovers })
     }
 
@@ -357,6 +413,19 @@ impl Manager {
                     "apply retention"
                 );
             }
+        }
+    }
+
+    /// Gives back disk space that one partition does not use yet.
+    pub(super) async fn give_back_preallocated(&self, partition: Arc<Partition>) {
+        let trimmed = Arc::clone(&partition);
+        let pool = &self.services.pool;
+        if let Ok(Err(error)) = pool.upkeep(move || trimmed.give_back_preallocated()).await {
+            tracing::warn!(
+                partition = %partition.identity(),
+                error = %ErrorChain(&error),
+                "give back preallocated space"
+            );
         }
     }
 
@@ -395,6 +464,22 @@ impl Manager {
     ) -> Option<T> {
         let manager = Arc::clone(self);
         self.services.pool.submit(move || work(&manager)).await.ok()
+    }
+
+    /// The room on the disk.
+    pub(crate) fn space(&self) -> &DiskSpace {
+        &self.services.space
+    }
+
+    /// Bytes appended and not flushed, over all partitions.
+    pub(crate) fn unflushed_bytes(&self) -> u64 {
+        self.services.unflushed.bytes()
+    }
+
+    /// Asks how much room there is.
+    pub(super) async fn look_at_space(self: &Arc<Self>) {
+        // Nobody needs to know when the broker is stopping.
+        let _ = self.blocking(|manager| manager.space().report()).await;
     }
 
     pub(super) fn unflushed(&self) -> &Unflushed {

@@ -65,6 +65,15 @@ impl TestBroker {
 
     /// A broker on this disk that finds `image`, with these lines in its configuration.
     pub(crate) async fn start(disk: ProbedDisk, image: Arc<MetadataImage>, config: &str) -> Self {
+        Self::try_start(disk, image, config).await.unwrap()
+    }
+
+    /// The same on a disk that may fail meanwhile.
+    pub(crate) async fn try_start(
+        disk: ProbedDisk,
+        image: Arc<MetadataImage>,
+        config: &str,
+    ) -> Result<Self, Box<dyn std::error::Error>> {
         let path = Path::new("/data");
         let shared: Arc<dyn Disk> = Arc::new(disk.clone());
         let expected = DirExpectation {
@@ -73,9 +82,9 @@ impl TestBroker {
             new_cluster_id: "test".to_owned(),
             new_directory_id: Uuid::new_v4(),
         };
-        let dir = Arc::new(LogDir::open(Arc::clone(&shared), path, &expected).unwrap());
+        let dir = Arc::new(LogDir::open(shared, path, &expected)?);
         let context = LogContext {
-            files: FileCache::new(shared, FILES_MAX),
+            files: FileCache::new(Arc::clone(dir.disk()), FILES_MAX),
             positions: Arc::new(PositionBudget::new(1 << 20)),
             producers: ProducerLimits {
                 expiration_ms: 86_400_000,
@@ -84,6 +93,7 @@ impl TestBroker {
             health: Arc::clone(dir.health()),
         };
         let pool = DiskPool::start(4.try_into().unwrap()).unwrap();
+        pool.start_cleaning(1).unwrap();
         let now_ms = Arc::new(AtomicI64::new(1_000_000));
         let manager = Manager::new(
             Arc::new(Config::for_test(path, config)),
@@ -93,14 +103,14 @@ impl TestBroker {
             Arc::new(Metrics::new(&mut Registry::default(), [])),
             ActedIndex::new(),
         );
-        manager.load(&image).await.unwrap();
-        Self {
+        manager.load(&image).await?;
+        Ok(Self {
             disk,
             manager,
             pool,
             now_ms,
             image,
-        }
+        })
     }
 
     /// Stops in order, and starts again on the same disk.
@@ -153,7 +163,7 @@ impl TestBroker {
         let rules = TopicRules {
             default_partitions: 1,
             default_replication_factor: 1,
-            check_config: &|_, _| Ok(()),
+            schema: &crate::config::schema::Schema,
         };
         let created = create_topics(&self.image, &[topic], rules, Uuid::new_v4).remove(0);
         self.commit(created.unwrap().records).await;
@@ -270,6 +280,9 @@ pub(crate) struct ProbedDisk {
 #[derive(Debug, Default)]
 struct Probe {
     segment_syncs: AtomicUsize,
+    space_looks: AtomicUsize,
+    /// Syncs of directories wait while this is set.
+    directories_held: Mutex<bool>,
     /// Syncs of segments wait while this is set.
     held: Mutex<bool>,
     released: Condvar,
@@ -286,7 +299,12 @@ impl ProbedDisk {
         self.probe.segment_syncs.load(Ordering::SeqCst)
     }
 
-    /// How many syncs of segments wait.
+    /// How often the file system was asked how full it is.
+    pub(crate) fn space_looks(&self) -> usize {
+        self.probe.space_looks.load(Ordering::SeqCst)
+    }
+
+    /// How many syncs wait.
     pub(crate) fn waiting_syncs(&self) -> usize {
         self.probe.waiting.load(Ordering::SeqCst)
     }
@@ -299,6 +317,12 @@ impl ProbedDisk {
     /// Makes syncs of segments fail.
     pub(crate) fn fail_syncs(&self) {
         self.probe.failing.store(true, Ordering::SeqCst);
+    }
+
+    /// Makes syncs of directories wait, or lets them go on: a flush begins with them.
+    pub(crate) fn hold_directory_syncs(&self, held: bool) {
+        *self.probe.directories_held.lock() = held;
+        self.probe.released.notify_all();
     }
 
     /// Makes syncs of segments wait, or lets them go on.
@@ -385,6 +409,13 @@ impl Disk for ProbedDisk {
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        let mut held = self.probe.directories_held.lock();
+        self.probe.waiting.fetch_add(1, Ordering::SeqCst);
+        while *held {
+            self.probe.released.wait(&mut held);
+        }
+        self.probe.waiting.fetch_sub(1, Ordering::SeqCst);
+        drop(held);
         self.memory.sync_dir(path)
     }
 
@@ -405,6 +436,7 @@ impl Disk for ProbedDisk {
     }
 
     fn space(&self, dir: &Path) -> io::Result<Space> {
+        self.probe.space_looks.fetch_add(1, Ordering::SeqCst);
         self.memory.space(dir)
     }
 }

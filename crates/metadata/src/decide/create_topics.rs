@@ -1,13 +1,20 @@
 //! CreateTopics: checks each new topic by Kafka's rules and places its partitions.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use odradek_protocol::ErrorCode;
 use uuid::Uuid;
 
-use super::{Refusal, placement};
+use super::{
+    Refusal,
+    alter_configs::{self, ConfigSchema},
+    placement,
+};
 use crate::{
-    image::{ConfigResource, MetadataImage, config_record},
+    image::{ConfigMap, ConfigResource, MetadataImage, config_record},
     records::{Record, TopicRecord},
     topic_name,
 };
@@ -37,8 +44,8 @@ pub struct TopicRules<'a> {
     pub default_partitions: i32,
     /// `default.replication.factor`.
     pub default_replication_factor: i16,
-    /// Whether a topic may have this config, or what is wrong with it.
-    pub check_config: &'a dyn Fn(&str, &str) -> Result<(), String>,
+    /// What a topic may be configured to.
+    pub schema: &'a dyn ConfigSchema,
 }
 
 /// A topic that can be created.
@@ -53,7 +60,7 @@ pub struct CreatedTopic {
     /// Number of replicas.
     pub replication_factor: i16,
     /// Its own configs, sorted by key.
-    pub configs: BTreeMap<String, String>,
+    pub configs: ConfigMap,
     /// What makes it exist.
     pub records: Vec<Record>,
 }
@@ -154,20 +161,18 @@ impl<'a> Names<'a> {
     }
 }
 
-fn check_configs(
-    topic: &NewTopic,
-    rules: TopicRules<'_>,
-) -> Result<BTreeMap<String, String>, Refusal> {
-    let mut configs = BTreeMap::new();
+fn check_configs(topic: &NewTopic, rules: TopicRules<'_>) -> Result<ConfigMap, Refusal> {
+    let resource = ConfigResource::topic(topic.name.as_str());
+    let mut configs = ConfigMap::new();
     for (key, value) in &topic.configs {
-        let refuse = |message| Refusal::new(ErrorCode::InvalidConfig, message);
         let Some(value) = value else {
             let message = format!("Null value not supported for topic config {key}.");
-            return Err(refuse(message));
+            return Err(Refusal::new(ErrorCode::InvalidConfig, message));
         };
-        (rules.check_config)(key, value).map_err(refuse)?;
-        configs.insert(key.clone(), value.clone());
+        let value = alter_configs::check_value(&resource, key, value, rules.schema)?;
+        configs.insert(Arc::from(key.as_str()), Arc::from(value));
     }
+    rules.schema.check_together(&resource, &configs)?;
     Ok(configs)
 }
 
@@ -255,7 +260,7 @@ fn create(
     name: &str,
     id: Uuid,
     placed: &[Vec<i32>],
-    configs: BTreeMap<String, String>,
+    configs: ConfigMap,
 ) -> CreatedTopic {
     let topic = TopicRecord {
         name: name.to_owned(),

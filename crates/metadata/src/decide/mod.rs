@@ -3,17 +3,21 @@
 //! Everything here is pure. Nothing is applied: the caller commits the records and the image
 //! follows. Randomness (topic ids) and the broker's configuration come in as parameters.
 //!
+//! - [`alter_configs`]: what topics and brokers are configured to
 //! - [`create_topics`], [`create_partitions`], [`delete_topics`]: topics come, grow and go
 //! - `placement`: where the replicas of new partitions go
 //! - [`producer_ids`]: blocks of ids for idempotent producers
 //! - [`registration`]: a broker starts
 
+pub mod alter_configs;
 pub mod create_partitions;
 pub mod create_topics;
 pub mod delete_topics;
 mod placement;
 pub mod producer_ids;
 pub mod registration;
+#[cfg(test)]
+pub(crate) mod sample_schema;
 
 use odradek_protocol::ErrorCode;
 use thiserror::Error;

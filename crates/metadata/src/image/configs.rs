@@ -50,6 +50,14 @@ impl ConfigResource {
         }
     }
 
+    /// The resource of the defaults of all brokers.
+    pub fn all_brokers() -> Self {
+        Self {
+            kind: ResourceKind::Broker,
+            name: "".into(),
+        }
+    }
+
     /// The resource of a broker.
     pub fn broker(id: i32) -> Self {
         Self {
