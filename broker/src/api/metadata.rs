@@ -9,9 +9,7 @@ use std::{
     time::Duration,
 };
 
-use odradek_metadata::{
-    MetadataImage, PartitionImage, TopicImage, decide::create_topics::NewTopic, topic_name,
-};
+use odradek_metadata::{TopicImage, decide::create_topics::NewTopic, topic_name};
 use odradek_protocol::{
     ErrorCode,
     messages::metadata::{
@@ -25,6 +23,7 @@ use super::{
     authorized_operations,
     context::{RequestContext, Services},
     create_topics,
+    reachability::{Reachability, SeenPartition},
 };
 
 /// The first version in which topics may be named by id, and names may be null.
@@ -46,9 +45,12 @@ pub(super) async fn handle(ctx: &RequestContext, request: MetadataRequest) -> Me
         _ => BTreeMap::new(),
     };
     let view = View {
-        image: &services.metadata.image(),
-        node_id: services.config.node_id,
-        listener: &ctx.connection.listener,
+        seen_by: Reachability {
+            image: &services.metadata.image(),
+            listener: &ctx.connection.listener,
+            node_id: services.config.node_id,
+            offline_here: &|topic| services.replicas.offline_of(topic),
+        },
         version: ctx.api_version,
         with_topic_operations: request.include_topic_authorized_operations,
     };
@@ -150,9 +152,7 @@ async fn create_missing(
 
 /// The image as one request sees it.
 struct View<'a> {
-    image: &'a MetadataImage,
-    node_id: i32,
-    listener: &'a str,
+    seen_by: Reachability<'a>,
     version: i16,
     with_topic_operations: bool,
 }
@@ -163,9 +163,14 @@ impl View<'_> {
         topics: Vec<MetadataResponseTopic>,
         with_cluster_operations: bool,
     ) -> MetadataResponse {
-        let unfenced = self.image.brokers.values().filter(|broker| !broker.fenced);
+        let unfenced = self
+            .seen_by
+            .image
+            .brokers
+            .values()
+            .filter(|broker| !broker.fenced);
         let brokers = unfenced.filter_map(|broker| {
-            let endpoint = broker.endpoint(self.listener)?;
+            let endpoint = broker.endpoint(self.seen_by.listener)?;
             Some(MetadataResponseBroker {
                 node_id: broker.id,
                 host: endpoint.host.to_string(),
@@ -180,8 +185,8 @@ impl View<'_> {
         };
         MetadataResponse {
             brokers: brokers.collect(),
-            cluster_id: self.image.cluster_id.as_deref().map(str::to_owned),
-            controller_id: self.node_id,
+            cluster_id: self.seen_by.image.cluster_id.as_deref().map(str::to_owned),
+            controller_id: self.seen_by.node_id,
             topics,
             cluster_authorized_operations,
             ..Default::default()
@@ -189,7 +194,8 @@ impl View<'_> {
     }
 
     fn all_topics(&self) -> Vec<MetadataResponseTopic> {
-        self.image
+        self.seen_by
+            .image
             .topics
             .iter()
             .map(|topic| self.topic(topic))
@@ -203,31 +209,33 @@ impl View<'_> {
         ids: BTreeSet<Uuid>,
         errors: &BTreeMap<String, ErrorCode>,
     ) -> Vec<MetadataResponseTopic> {
-        let by_name = names.into_iter().map(|name| match self.image.topic(&name) {
-            Some(topic) => self.topic(topic),
-            None => unknown_name(errors.get(&name).copied(), name),
-        });
-        let by_id = ids.into_iter().map(|id| match self.image.topic_by_id(id) {
-            Some(topic) => self.topic(topic),
-            None => MetadataResponseTopic {
-                error_code: ErrorCode::UnknownTopicId,
-                topic_id: id,
-                ..Default::default()
-            },
-        });
+        let by_name = names
+            .into_iter()
+            .map(|name| match self.seen_by.image.topic(&name) {
+                Some(topic) => self.topic(topic),
+                None => unknown_name(errors.get(&name).copied(), name),
+            });
+        let by_id = ids
+            .into_iter()
+            .map(|id| match self.seen_by.image.topic_by_id(id) {
+                Some(topic) => self.topic(topic),
+                None => MetadataResponseTopic {
+                    error_code: ErrorCode::UnknownTopicId,
+                    topic_id: id,
+                    ..Default::default()
+                },
+            });
         by_name.chain(by_id).collect()
     }
 
     fn topic(&self, topic: &TopicImage) -> MetadataResponseTopic {
-        let partitions = topic.partitions.iter().zip(0..);
+        let partitions = self.seen_by.partitions(topic, 0, topic.partitions.len());
         MetadataResponseTopic {
             error_code: ErrorCode::None,
             name: Some(topic.name.to_string()),
             topic_id: topic.id,
             is_internal: topic.is_internal(),
-            partitions: partitions
-                .map(|(image, index)| self.partition(image, index))
-                .collect(),
+            partitions: partitions.map(|seen| self.partition(seen)).collect(),
             topic_authorized_operations: if self.with_topic_operations {
                 authorized_operations::OF_TOPIC
             } else {
@@ -236,35 +244,21 @@ impl View<'_> {
         }
     }
 
-    fn partition(&self, image: &PartitionImage, index: i32) -> MetadataResponsePartition {
-        let leader = self
-            .image
-            .brokers
-            .get(&image.leader)
-            .filter(|broker| !broker.fenced);
-        let reachable = |id: &i32| {
-            let broker = self.image.brokers.get(id).filter(|broker| !broker.fenced);
-            broker.is_some_and(|broker| broker.endpoint(self.listener).is_some())
+    fn partition(&self, seen: SeenPartition<'_>) -> MetadataResponsePartition {
+        let error_code = match seen.error_code {
+            ErrorCode::ListenerNotFound if self.version < LISTENER_NOT_FOUND_VERSION => {
+                ErrorCode::LeaderNotAvailable
+            }
+            code => code,
         };
-        let error_code = match leader {
-            None => ErrorCode::LeaderNotAvailable,
-            Some(_) if reachable(&image.leader) => ErrorCode::None,
-            Some(_) if self.version < LISTENER_NOT_FOUND_VERSION => ErrorCode::LeaderNotAvailable,
-            Some(_) => ErrorCode::ListenerNotFound,
-        };
-        let offline = image.replicas.iter().filter(|id| !reachable(id));
         MetadataResponsePartition {
             error_code,
-            partition_index: index,
-            leader_id: if error_code == ErrorCode::None {
-                image.leader
-            } else {
-                -1
-            },
-            leader_epoch: image.leader_epoch,
-            replica_nodes: image.replicas.clone(),
-            isr_nodes: image.isr.clone(),
-            offline_replicas: offline.copied().collect(),
+            partition_index: seen.index,
+            leader_id: seen.leader_id,
+            leader_epoch: seen.image.leader_epoch,
+            replica_nodes: seen.image.replicas.clone(),
+            isr_nodes: seen.image.isr.clone(),
+            offline_replicas: seen.offline_replicas,
         }
     }
 }

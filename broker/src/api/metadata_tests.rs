@@ -1,7 +1,8 @@
 #![allow(clippy::unwrap_used)]
 
-use odradek_metadata::records::{
-    BrokerEndpoint, PartitionRecord, RegisterBrokerRecord, TopicRecord,
+use odradek_metadata::{
+    MetadataImage,
+    records::{BrokerEndpoint, PartitionRecord, RegisterBrokerRecord, TopicRecord},
 };
 
 use super::*;
@@ -63,9 +64,12 @@ fn image() -> MetadataImage {
 
 fn view<'a>(image: &'a MetadataImage, listener: &'a str, version: i16) -> View<'a> {
     View {
-        image,
-        node_id: 1,
-        listener,
+        seen_by: Reachability {
+            image,
+            listener,
+            node_id: 1,
+            offline_here: &|_| Vec::new(),
+        },
         version,
         with_topic_operations: false,
     }
@@ -187,6 +191,26 @@ fn a_leader_that_cannot_be_reached_is_an_error_of_its_partition() {
         (found[2].leader_id, &*found[2].offline_replicas),
         (-1, &[3][..])
     );
+}
+
+#[test]
+fn a_partition_whose_log_is_offline_here_has_no_leader() {
+    let image = image();
+    let mut view = view(&image, "INTERNAL", 13);
+    view.seen_by.offline_here = &|topic| if topic == "a" { vec![0, 1] } else { Vec::new() };
+    let topics = view.all_topics();
+    let seen = |topic: usize, partition: usize| {
+        let partition = &topics[topic].partitions[partition];
+        (
+            partition.error_code,
+            partition.leader_id,
+            partition.offline_replicas.clone(),
+        )
+    };
+    assert_eq!(seen(0, 0), (ErrorCode::LeaderNotAvailable, -1, vec![1, 1]));
+    // Broker 2 leads this one; only the replica here is down.
+    assert_eq!(seen(0, 1), (ErrorCode::None, 2, vec![1]));
+    assert_eq!(seen(1, 0), (ErrorCode::None, 1, vec![]));
 }
 
 #[test]

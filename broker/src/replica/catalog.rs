@@ -40,6 +40,8 @@ pub(crate) enum Slot {
 pub(crate) struct OfflinePartition {
     /// Why, as a sentence for the person who has to look.
     pub(crate) reason: String,
+    /// The disk was full: with room its log opens.
+    pub(super) needs_space: bool,
     /// What the checkpoint files said of it, to be kept.
     pub(super) stored: StoredOffsets,
 }
@@ -68,6 +70,14 @@ impl Catalog {
             Slot::Online(partition) => Some(Arc::clone(partition)),
             Slot::Offline(_) | Slot::NotHere => None,
         }
+    }
+
+    /// The partitions of that topic whose log cannot be opened.
+    pub(super) fn offline_of(&self, topic: &str) -> Vec<i32> {
+        let slots = self.by_name.get(topic).map(|topic| &topic.slots);
+        let numbered = (0..).zip(slots.into_iter().flatten());
+        let offline = numbered.filter(|(_, slot)| matches!(slot, Slot::Offline(_)));
+        offline.map(|(index, _)| index).collect()
     }
 
     /// The name of the topic with that id.

@@ -6,13 +6,13 @@
 //! `partition.metadata`. Records are never served under the name of a later topic, and a directory
 //! that nobody asks for is renamed, not removed: a person decides about it.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use odradek_metadata::MetadataImage;
 use odradek_storage::{
     checkpoint::{CheckpointError, PartitionMetadata},
     config::LogConfig,
-    error::{LogError, OpenError},
+    error::{LogError, OpenError, is_no_space},
     log::{Log, LogContext, OpenOptions},
     log_dir::{LogDir, LogDirError, PartitionDir, TopicPartition},
     recovery::Recovery,
@@ -51,12 +51,30 @@ pub(super) enum OpenLogError {
     /// The directory belongs to another topic and cannot be set aside.
     #[error(transparent)]
     SetAside(#[from] SetAsideError),
+    /// The checkpoint files still speak of deleted logs, and cannot be written. A new log would
+    /// inherit what they say.
+    #[error("the checkpoint files cannot be written, and still speak of deleted logs")]
+    CheckpointsOutdated,
     /// The log engine cannot open it.
     #[error(transparent)]
     Open(#[from] OpenError),
     /// The leader epoch cannot be noted.
     #[error(transparent)]
     LeaderEpoch(#[from] LogError),
+}
+
+impl OpenLogError {
+    /// Whether the disk is full: with room the log opens.
+    pub(super) fn is_no_space(&self) -> bool {
+        match self {
+            Self::Metadata(error) => error.is_no_space(),
+            Self::SetAside(error) => is_no_space(&error.source),
+            // Whatever else kept them from being written has taken the directory offline.
+            Self::CheckpointsOutdated => true,
+            Self::Open(error) => error.is_no_space(),
+            Self::LeaderEpoch(error) => error.is_no_space(),
+        }
+    }
 }
 
 /// Why a log could not be deleted.
@@ -79,10 +97,11 @@ pub(crate) struct SetAsideError {
     source: std::io::Error,
 }
 
-/// Opens the log of a partition, or creates it, and tells what that took.
+/// Opens the log of a partition, or creates it if it `may_create`, and tells what that took.
 pub(super) fn open(
     logs: &Logs,
     log: &LogToOpen,
+    may_create: bool,
     now_ms: i64,
 ) -> Result<(Log, Recovery), OpenLogError> {
     let partition = TopicPartition::new(&*log.identity.topic, log.identity.index);
@@ -94,6 +113,9 @@ pub(super) fn open(
     if known.is_some_and(|known| known != metadata) {
         set_aside(&logs.dir, &partition)?;
         known = None;
+    }
+    if known.is_none() && !may_create {
+        return Err(OpenLogError::CheckpointsOutdated);
     }
     // A directory without the file is new, or its creation was cut short before any append. Then
     // whatever the checkpoints say is about an earlier topic of the same name.
@@ -141,14 +163,24 @@ pub(super) fn delete_unopened(
     }))
 }
 
-/// Goes through the directory at the start: sets strays aside and returns what is left of logs
-/// that were deleted, to be removed now.
-pub(super) fn clean_up(
+/// What the log directory turned out to hold at the start.
+#[derive(Debug)]
+pub(super) struct Inventory {
+    /// Partitions of this broker whose log was there before. What the checkpoint files say is
+    /// about these, and about no other.
+    pub(super) known: BTreeSet<TopicPartition>,
+    /// What is left of logs that were deleted, to be removed now.
+    pub(super) leftovers: PendingDeletion,
+}
+
+/// Goes through the directory at the start, and sets strays aside.
+pub(super) fn take_inventory(
     log_dir: &LogDir,
     image: &MetadataImage,
     node_id: i32,
     now_ms: i64,
-) -> Result<PendingDeletion, CleanUpError> {
+) -> Result<Inventory, InventoryError> {
+    let mut known = BTreeSet::new();
     let mut leftovers = PendingDeletion {
         due_ms: now_ms,
         paths: Vec::new(),
@@ -157,18 +189,22 @@ pub(super) fn clean_up(
     for found in log_dir.partitions()? {
         match found {
             PartitionDir::Deleted(name) => leftovers.paths.push(log_dir.path().join(name)),
-            PartitionDir::Live(partition) if is_stray(log_dir, &partition, image, node_id) => {
-                set_aside(log_dir, &partition)?;
-            }
-            PartitionDir::Live(_) | PartitionDir::Stray(_) => {}
+            PartitionDir::Live(partition) => match claim(log_dir, &partition, image, node_id) {
+                Claim::Stray => set_aside(log_dir, &partition)?,
+                Claim::Known => {
+                    known.insert(partition);
+                }
+                Claim::Unfinished => {}
+            },
+            PartitionDir::Stray(_) => {}
         }
     }
-    Ok(leftovers)
+    Ok(Inventory { known, leftovers })
 }
 
 /// Why the log directory could not be gone through.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum CleanUpError {
+pub(crate) enum InventoryError {
     /// It cannot be listed.
     #[error(transparent)]
     List(#[from] LogDirError),
@@ -177,26 +213,38 @@ pub(crate) enum CleanUpError {
     SetAside(#[from] SetAsideError),
 }
 
-/// Whether the cluster knows no such partition on this broker.
-fn is_stray(
+/// Whose a directory is.
+enum Claim {
+    /// The cluster knows no such partition on this broker.
+    Stray,
+    /// A partition of this broker, created but never used.
+    Unfinished,
+    /// A partition of this broker.
+    Known,
+}
+
+fn claim(
     log_dir: &LogDir,
     partition: &TopicPartition,
     image: &MetadataImage,
     node_id: i32,
-) -> bool {
+) -> Claim {
     let Some(topic) = image.topic(&partition.topic) else {
-        return true;
+        return Claim::Stray;
     };
     let assigned = topic
         .partition(partition.partition)
         .is_some_and(|assigned| assigned.replicas.contains(&node_id));
     if !assigned {
-        return true;
+        return Claim::Stray;
     }
     let path = log_dir.partition_path(partition);
-    // A file that cannot be read proves nothing; opening the log will say what is wrong with it.
-    PartitionMetadata::read(&**log_dir.disk(), &path)
-        .is_ok_and(|found| found.is_some_and(|metadata| metadata.topic_id != topic.id))
+    match PartitionMetadata::read(&**log_dir.disk(), &path) {
+        Ok(Some(metadata)) if metadata.topic_id != topic.id => Claim::Stray,
+        Ok(None) => Claim::Unfinished,
+        // A file that cannot be read proves nothing; opening the log will say what is wrong.
+        Ok(Some(_)) | Err(_) => Claim::Known,
+    }
 }
 
 /// Renames a directory that belongs to nobody, durably.

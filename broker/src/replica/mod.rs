@@ -11,15 +11,21 @@
 //!
 //! and in the background:
 //! - [`apply`]: from one metadata image to the next: create, delete, reconfigure.
+//! - [`space`]: the reserve on the disk, and who may append when little is left.
 //! - [`local_log`]: the directory of one log: open, delete, set aside.
 //! - [`upkeep`]: what happens to one partition besides appends and reads.
+//! - [`record_deletion`]: the log start moves because a client asked for it.
 //! - [`flusher`], [`checkpoints`]: bound what a crash leaves to recover.
+//! - [`cleaner`]: compaction.
 //! - [`housekeeping`]: retention, and files whose deletion was put off.
 
 mod append_queue;
 mod apply;
 mod catalog;
 mod checkpoints;
+mod cleaner;
+#[cfg(test)]
+mod fault_tests;
 mod flusher;
 mod high_watermark;
 mod housekeeping;
@@ -27,6 +33,8 @@ mod leader;
 mod local_log;
 mod manager;
 mod partition;
+mod space;
+mod record_deletion;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 pub(crate) mod test_support;
@@ -38,4 +46,6 @@ pub(crate) use leader::RequiredAcks;
 pub(crate) use local_log::Logs;
 pub(crate) use manager::{Manager, PartitionError};
 pub(crate) use partition::Partition;
+pub(crate) use space::SpaceReport;
+pub(crate) use record_deletion::{DeleteBelow, DeleteRecordsError};
 pub(crate) use watcher::{Watcher, WatcherKey};
