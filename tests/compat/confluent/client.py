@@ -52,7 +52,17 @@ def result(futures):
 
 def create_topic(partitions=1, config=None):
     result(admin().create_topics([NewTopic(TOPIC, partitions, 1, config=config or {})]))
-    eventually(partitions, partition_count)
+    eventually(partitions, led)
+
+
+def led():
+    """How many partitions have a leader who answers."""
+    numbers = range(partition_count())
+    asked = {TopicPartition(TOPIC, number): OffsetSpec.latest() for number in numbers}
+    try:
+        return len([answer.result(timeout=30) for answer in admin().list_offsets(asked).values()])
+    except (KafkaException, ValueError):
+        return 0
 
 
 def partition_count():

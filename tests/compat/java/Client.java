@@ -7,6 +7,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.common.TopicPartition;
@@ -112,11 +113,24 @@ final class Client {
         };
     }
 
-    /** Creates the topic of the case and waits until it is known. */
+    /** Creates the topic of the case and waits until each partition has a leader who answers. */
     static void create(int partitions, Map<String, String> settings) throws Exception {
         NewTopic wanted = new NewTopic(topic, partitions, (short) 1).configs(settings);
         admin.createTopics(List.of(wanted)).all().get();
-        eventually(partitions, () -> partitionCount());
+        eventually(true, () -> areLed(partitions));
+    }
+
+    private static boolean areLed(int partitions) throws Exception {
+        Map<TopicPartition, OffsetSpec> asked = new HashMap<>();
+        for (int number = 0; number < partitions; number++) {
+            asked.put(partition(number), OffsetSpec.latest());
+        }
+        try {
+            admin.listOffsets(asked).all().get();
+            return true;
+        } catch (ExecutionException unknown) {
+            return false;
+        }
     }
 
     static void create(int partitions) throws Exception {
@@ -124,12 +138,8 @@ final class Client {
     }
 
     static int partitionCount() throws Exception {
-        try {
-            var described = admin.describeTopics(List.of(topic)).allTopicNames().get();
-            return described.get(topic).partitions().size();
-        } catch (ExecutionException unknown) {
-            return 0;
-        }
+        var described = admin.describeTopics(List.of(topic)).allTopicNames().get();
+        return described.get(topic).partitions().size();
     }
 
     static TopicPartition partition(int number) {
@@ -140,6 +150,8 @@ final class Client {
         Map<String, Object> all = new HashMap<>(settings);
         all.put("bootstrap.servers", bootstrap);
         all.put("linger.ms", 5);
+        all.put("request.timeout.ms", 10_000);
+        all.put("delivery.timeout.ms", 30_000);
         return new KafkaProducer<>(all, new ByteArraySerializer(), new ByteArraySerializer());
     }
 
