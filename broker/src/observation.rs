@@ -9,6 +9,7 @@ use std::{
     time::Instant,
 };
 
+use odradek_quorum::QuorumHealth;
 use odradek_storage::{log_dir::LogDir, uuid_text};
 use prometheus_client::registry::Registry;
 use tokio::runtime::Handle;
@@ -16,13 +17,18 @@ use tokio::runtime::Handle;
 use crate::{
     api::context::Services,
     config::listeners::Address,
+    coordinator::lag::LagMetrics,
     network::Network,
+    replica::SpaceReport,
     telemetry::{
         admin_http::{Admin, AdminServer},
         health::{Readiness, Watchdog},
         metrics::Sources,
         process::Process,
-        status::{BrokerStatus, ListenerStatus, OfflinePartition, RecoveryReport},
+        status::{
+            BrokerStatus, ListenerStatus, OfflinePartition, RecoveryReport, StorageStatus,
+            UncleanablePartition,
+        },
     },
 };
 
@@ -41,6 +47,7 @@ pub(crate) struct ListenerAddress {
 pub(crate) struct Observed {
     pub(crate) services: Arc<Services>,
     pub(crate) dir: Arc<LogDir>,
+    pub(crate) quorum: QuorumHealth,
     pub(crate) network: Arc<Network>,
     pub(crate) readiness: Arc<Readiness>,
     pub(crate) addresses: Vec<ListenerAddress>,
@@ -58,15 +65,20 @@ impl Observed {
     ) -> io::Result<AdminServer> {
         registry.register_collector(Box::new(Process));
         registry.register_collector(Box::new(self.sources()));
+        let coordinator = Arc::clone(&self.services.coordinator);
+        registry.register_collector(Box::new(LagMetrics(coordinator)));
         let mut watchdog = Watchdog::default();
         watchdog.watch("network", runtime.clone());
         let readiness = Arc::clone(&self.readiness);
+        let (dir, quorum) = (Arc::clone(&self.dir), self.quorum.clone());
+        let failure = Box::new(move || failure(&dir, &quorum));
         let status = Box::new(move || self.status());
         AdminServer::start(
             port,
             Admin {
                 watchdog,
                 readiness,
+                failure,
                 registry,
                 status,
             },
@@ -77,8 +89,27 @@ impl Observed {
         let services = || Arc::clone(&self.services);
         let (online, offline, queued) = (services(), services(), services());
         let (sessions, waiting) = (services(), services());
+        let (dirty, percent, look) = (services(), services(), services());
+        let uncleanable = services();
         let network = Arc::clone(&self.network);
+        let (free, refused, unflushed) = (services(), services(), services());
+        let (dir, quorum) = (Arc::clone(&self.dir), self.quorum.clone());
         Sources {
+            dirty_bytes: Box::new(move || dirty.replicas.backlog().dirty_bytes),
+            dirty_percent_max: Box::new(move || percent.replicas.backlog().dirty_percent_max),
+            since_last_clean_look_ms: Box::new(move || {
+                look.replicas.backlog().since_last_look_ms
+            }),
+            uncleanable_partitions: Box::new(move || {
+                uncleanable.replicas.uncleanable().len() as u64
+            }),
+            free_bytes: Box::new(move || free.replicas.space().report().free_bytes),
+            produces_refused: Box::new(move || {
+                u64::from(refused.replicas.space().report().produces_refused)
+            }),
+            offline_directories: Box::new(move || u64::from(dir.health().offline().is_some())),
+            metadata_log_failed: Box::new(move || u64::from(quorum.failure().is_some())),
+            unflushed_bytes: Box::new(move || unflushed.replicas.unflushed_bytes()),
             partitions: Box::new(move || partitions(&online) as u64),
             offline_partitions: Box::new(move || offline.replicas.offline().len() as u64),
             disk_jobs_queued: Box::new(move || queued.disk.queued() as u64),
@@ -97,6 +128,32 @@ impl Observed {
             bytes_truncated: report.recovery.bytes_truncated,
             duration_ms: report.took.as_millis() as u64,
         })
+    }
+
+    fn storage(&self) -> StorageStatus {
+        let SpaceReport {
+            free_bytes,
+            reserve_bytes,
+            produces_refused,
+        } = self.services.replicas.space().report();
+        StorageStatus {
+            free_bytes,
+            reserve_bytes,
+            produces_refused,
+            failure: self.dir.health().offline().map(str::to_owned),
+        }
+    }
+
+    fn uncleanable(&self) -> Vec<UncleanablePartition> {
+        let uncleanable = self.services.replicas.uncleanable().into_iter();
+        uncleanable
+            .map(|(partition, failure)| UncleanablePartition {
+                topic: partition.topic,
+                partition: partition.partition,
+                reason: failure.reason,
+                attempts: failure.attempts,
+            })
+            .collect()
     }
 
     fn status(&self) -> BrokerStatus {
@@ -123,7 +180,10 @@ impl Observed {
             listeners: listeners.collect(),
             partitions: partitions(&self.services),
             offline_partitions: offline.collect(),
+            uncleanable_partitions: self.uncleanable(),
             recovery: self.recovery(),
+            storage: self.storage(),
+            metadata_log_failure: self.quorum.failure().map(str::to_owned),
         }
     }
 }
@@ -136,6 +196,19 @@ impl fmt::Display for ListenerAddress {
         }
         Ok(())
     }
+}
+
+/// What has failed for as long as this process lives.
+fn failure(dir: &LogDir, quorum: &QuorumHealth) -> Option<String> {
+    let of_logs = dir
+        .health()
+        .offline()
+        .map(|reason| format!("the log directory has failed: {reason}"));
+    let of_metadata = || {
+        let reason = quorum.failure()?;
+        Some(format!("the metadata log has failed: {reason}"))
+    };
+    of_logs.or_else(of_metadata)
 }
 
 fn partitions(services: &Services) -> usize {

@@ -22,7 +22,7 @@ pub(crate) mod registration;
 
 use std::{io, path::Path, sync::Arc, thread, thread::JoinHandle};
 
-use odradek_quorum::{Quorum, RealDisk, ReplicaKey, VoterConfig};
+use odradek_quorum::{Quorum, QuorumHealth, RealDisk, ReplicaKey, VoterConfig};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -79,6 +79,11 @@ impl Metadata {
     /// What the rest of the broker holds.
     pub(crate) const fn handle(&self) -> &MetadataHandle {
         &self.handle
+    }
+
+    /// Whether changes can still be committed.
+    pub(crate) const fn health(&self) -> &QuorumHealth {
+        self.quorum.health()
     }
 
     /// Finishes what is being committed, refuses the rest and closes the log. Blocks.

@@ -16,7 +16,7 @@ use odradek_storage::{
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::leader::NotEnoughReplicas;
+use super::{leader::NotEnoughReplicas, space::DiskNearlyFull};
 
 /// The most record bytes that one group takes before other partitions get their turn.
 const GROUP_BYTES_MAX: usize = 8 << 20;
@@ -30,6 +30,9 @@ pub(crate) enum AppendError {
     /// Too few replicas are in sync for `acks=all`; nothing was appended.
     #[error(transparent)]
     NotEnoughReplicas(#[from] NotEnoughReplicas),
+    /// Too little room is left on the disk; nothing was appended.
+    #[error(transparent)]
+    DiskNearlyFull(#[from] DiskNearlyFull),
     /// The partition was deleted; nothing was appended.
     #[error("the partition was deleted")]
     Deleted,

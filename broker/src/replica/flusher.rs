@@ -2,15 +2,22 @@
 //! so that a crash never leaves more than that to scan; and it writes the checkpoint files.
 //!
 //! It sleeps while nothing is appended. The first append after a quiet time rings the bell once;
-//! the deadlines of all duties count from there. More bytes than `log.recovery.flush.bytes` make
-//! the flush due at once, so that a crash under the heaviest load leaves no more than those, twice.
+//! the deadlines of all duties count from there.
 //!
-//! A flush runs beside appends and holds up none of them. After a failed flush the log directory
+//! **Bound:** unflushed bytes. `log.recovery.flush.bytes` of them make the flush due at once; it
+//! runs beside appends and holds up none of them. When there are twice as many, because the disk
+//! takes them more slowly than they come, appends wait: a partition is *parked* instead of being
+//! drained, and its queue, which the memory for requests bounds, slows its clients down. No thread
+//! waits, so nothing that the flush needs can be missing. What was begun is finished, so the bound
+//! is exceeded by at most one group of appends for each disk thread.
+//!
+//! After a failed flush the log directory
 //! is offline for good (the log engine sees to it); nothing is tried again here.
 
 use std::{
     cmp::Reverse,
     collections::BinaryHeap,
+    mem,
     sync::{
         Arc, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -31,10 +38,10 @@ use super::{checkpoints::CheckpointWriter, manager::Manager, partition::Partitio
 /// partitions goes on: flushing everything may take longer than the broker has left to live.
 const CHECKPOINT_BYTES: u64 = 64 << 20;
 
-/// What appends tell the flusher. The hot path costs two atomic operations.
+/// What appends tell the flusher. The hot path costs a few atomic operations.
 #[derive(Debug)]
 pub(crate) struct Unflushed {
-    /// Bytes appended since the last flush of everything began.
+    /// Bytes appended and not flushed, over all partitions.
     bytes: AtomicU64,
     /// So many make the flush due at once.
     bytes_max: u64,
@@ -42,6 +49,8 @@ pub(crate) struct Unflushed {
     is_noted: AtomicBool,
     /// Partitions to be flushed because of `flush.ms`, the earliest first.
     due: Mutex<BinaryHeap<Reverse<Due>>>,
+    /// Partitions whose appends wait until fewer bytes are unflushed.
+    parked: Mutex<Vec<Arc<Partition>>>,
     bell: Notify,
 }
 
@@ -60,6 +69,7 @@ impl Unflushed {
             bytes_max,
             is_noted: AtomicBool::new(false),
             due: Mutex::default(),
+            parked: Mutex::default(),
             bell: Notify::new(),
         }
     }
@@ -71,6 +81,36 @@ impl Unflushed {
         if crossed || !self.is_noted.swap(true, Ordering::AcqRel) {
             self.bell.notify_one();
         }
+    }
+
+    /// Bytes appended and not flushed.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Acquire)
+    }
+
+    /// `bytes` of those that were added are flushed, or will never be.
+    pub(super) fn subtract(&self, bytes: u64) {
+        self.bytes.fetch_sub(bytes, Ordering::AcqRel);
+        if self.are_too_many() {
+            return;
+        }
+        for partition in mem::take(&mut *self.parked.lock()) {
+            partition.schedule_drain();
+        }
+    }
+
+    /// Whether appends have to wait. Then `partition` is drained once they need not any more.
+    pub(super) fn park(&self, partition: &Arc<Partition>) -> bool {
+        if !self.are_too_many() {
+            return false;
+        }
+        let mut parked = self.parked.lock();
+        // Asked again under the lock: what was flushed in between has released the others.
+        let waits = self.are_too_many();
+        if waits {
+            parked.push(Arc::clone(partition));
+        }
+        waits
     }
 
     /// `partition` must be flushed within `flush_ms`.
@@ -87,8 +127,18 @@ impl Unflushed {
         self.bell.notify_one();
     }
 
+    /// How many partitions wait.
+    #[cfg(test)]
+    fn parked(&self) -> usize {
+        self.parked.lock().len()
+    }
+
     fn are_many(&self) -> bool {
         self.bytes_max <= self.bytes.load(Ordering::Acquire)
+    }
+
+    fn are_too_many(&self) -> bool {
+        self.bytes_max.saturating_mul(2) <= self.bytes.load(Ordering::Acquire)
     }
 
     fn first_due(&self) -> Option<Instant> {
@@ -116,6 +166,9 @@ pub(super) async fn run(manager: &Arc<Manager>, shutdown: &CancellationToken) {
     let unflushed = manager.unflushed();
     let mut deadlines = Deadlines::default();
     loop {
+        if unflushed.are_many() {
+            deadlines.flush = Some(Instant::now());
+        }
         let next = deadlines.next(unflushed.first_due());
         tokio::select! {
             // Shutdown first: the manager flushes everything when it stops.
@@ -123,9 +176,6 @@ pub(super) async fn run(manager: &Arc<Manager>, shutdown: &CancellationToken) {
             () = shutdown.cancelled() => return,
             () = unflushed.bell.notified() => deadlines.arm(manager, Instant::now()),
             () = at(next) => {}
-        }
-        if unflushed.are_many() {
-            deadlines.flush = Some(Instant::now());
         }
         flush_due(manager).await;
         deadlines.run(manager, Instant::now()).await;
@@ -143,7 +193,6 @@ async fn flush_due(manager: &Arc<Manager>) {
 
 /// Flushes every partition, one after the other, and writes down how far that came.
 async fn flush_all(manager: &Arc<Manager>) {
-    manager.unflushed().bytes.store(0, Ordering::Release);
     let mut flushed_bytes = 0;
     for partition in manager.online() {
         flushed_bytes += partition.view().unflushed_bytes();

@@ -1,5 +1,7 @@
 //! Housekeeping: retention, producers long silent, and files whose deletion was put off.
 //!
+//! When the disk is nearly full, none of this waits for its time: see [`make_room`].
+//!
 //! One coarse timer (`log.retention.check.interval.ms`) goes through the partitions, one job on the
 //! disk pool at a time, so that appends find the other threads free. Removing files has a timer
 //! only while there are files to remove.
@@ -55,6 +57,8 @@ impl Deletions {
 /// Checks retention and removes files until `shutdown`.
 pub(super) async fn run(manager: &Manager, shutdown: &CancellationToken) {
     let every = manager.storage_config().retention_check_interval;
+    let mut low = manager.space().watch_low();
+    low.mark_changed();
     let mut check = interval_at(Instant::now() + every.min(FIRST_CHECK_AFTER_MAX), every);
     check.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -63,9 +67,28 @@ pub(super) async fn run(manager: &Manager, shutdown: &CancellationToken) {
             biased;
             () = shutdown.cancelled() => return,
             () = removal_is_due(manager) => remove_due(manager).await,
+            // Never fails: the manager has the sender.
+            _ = low.changed() => {
+                if *low.borrow_and_update() {
+                    make_room(manager, shutdown).await;
+                }
+            }
             _ = check.tick() => check_all(manager, shutdown).await,
         }
     }
+}
+
+/// The disk is nearly full: gives back what is not used, and whatever has expired goes now. Deleted
+/// files are not kept for reads that began earlier, for as long as this lasts.
+async fn make_room(manager: &Manager, shutdown: &CancellationToken) {
+    remove_due(manager).await;
+    for partition in manager.online() {
+        if shutdown.is_cancelled() {
+            return;
+        }
+        manager.give_back_preallocated(partition).await;
+    }
+    check_all(manager, shutdown).await;
 }
 
 /// Goes through all partitions.
@@ -86,6 +109,9 @@ async fn removal_is_due(manager: &Manager) {
             deletions.added.notified().await;
             continue;
         };
+        if manager.space().is_low() {
+            return;
+        }
         let Ok(wait_ms) = u64::try_from(due_ms.saturating_sub(manager.now_ms())) else {
             return;
         };
@@ -100,7 +126,12 @@ async fn removal_is_due(manager: &Manager) {
 }
 
 async fn remove_due(manager: &Manager) {
-    for deletion in manager.deletions().take_due(manager.now_ms()) {
+    let due_ms = if manager.space().is_low() {
+        i64::MAX
+    } else {
+        manager.now_ms()
+    };
+    for deletion in manager.deletions().take_due(due_ms) {
         manager.remove(deletion).await;
     }
 }

@@ -16,12 +16,13 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicI32, Ordering},
+        atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering},
     },
 };
 
+use odradek_metadata::topic_name::is_internal;
 use odradek_storage::{
-    append::{AppendContext, AppendOrigin, AppendRequest},
+    append::{AppendContext, AppendOrigin, AppendRequest, Appended},
     error::AppendError as LogAppendError,
     flush::LogFlusher,
     log::Log,
@@ -33,9 +34,11 @@ use uuid::Uuid;
 
 use super::{
     append_queue::{AppendError, AppendQueue, AppendReply, AppendResult, PendingAppend},
+    cleaner::PartitionCleaning,
     flusher::Unflushed,
     high_watermark::HighWatermark,
     leader::{Leader, RequiredAcks},
+    space::{AppendFor, DiskSpace},
     watcher::{Watcher, WatcherKey, Watchers},
 };
 use crate::{clock::Clock, disk::DiskPool, error_chain::ErrorChain, telemetry::metrics::Metrics};
@@ -62,6 +65,8 @@ pub(crate) struct PartitionServices {
     pub(crate) metrics: Arc<Metrics>,
     /// Hears that there is something to flush and to checkpoint.
     pub(crate) unflushed: Arc<Unflushed>,
+    /// Lets appends in as long as the disk has room.
+    pub(crate) space: Arc<DiskSpace>,
 }
 
 /// What the metadata says about a partition's leader.
@@ -78,6 +83,7 @@ pub(super) struct Leadership {
 #[derive(Debug)]
 pub(crate) struct Partition {
     identity: PartitionIdentity,
+    append_for: AppendFor,
     pub(super) services: PartitionServices,
     pub(super) is_leader: AtomicBool,
     pub(super) leader_epoch: AtomicI32,
@@ -85,6 +91,9 @@ pub(crate) struct Partition {
     high_watermark: HighWatermark,
     pub(super) view: LogView,
     pub(super) flusher: LogFlusher,
+    pub(super) cleaning: PartitionCleaning,
+    /// Bytes that [`Unflushed`] was told of and that no flush has begun to take.
+    pub(super) unflushed_bytes: AtomicU64,
     /// The background flusher was told when `flush.ms` is over.
     pub(super) flush_is_due: AtomicBool,
     pub(super) watchers: Watchers,
@@ -112,8 +121,14 @@ impl Partition {
         let high_watermark = leadership
             .replicas
             .high_watermark(high_watermark.clamp(start, end), end);
+        let append_for = if is_internal(&identity.topic) {
+            AppendFor::TheBroker
+        } else {
+            AppendFor::Clients
+        };
         Arc::new(Self {
             identity,
+            append_for,
             services,
             is_leader: AtomicBool::new(leadership.is_leader),
             leader_epoch: AtomicI32::new(leadership.epoch),
@@ -121,6 +136,8 @@ impl Partition {
             high_watermark: HighWatermark::new(high_watermark),
             view,
             flusher: log.flusher(),
+            cleaning: PartitionCleaning::new(log.cleaner(), log.config().clone()),
+            unflushed_bytes: AtomicU64::new(0),
             flush_is_due: AtomicBool::new(false),
             watchers: Watchers::default(),
             queue: AppendQueue::default(),
@@ -215,7 +232,7 @@ impl Partition {
         self.high_watermark.wait_for(offset)
     }
 
-    fn schedule_drain(self: &Arc<Self>) {
+    pub(super) fn schedule_drain(self: &Arc<Self>) {
         let partition = Arc::clone(self);
         self.services.pool.spawn(move || partition.drain());
     }
@@ -224,6 +241,9 @@ impl Partition {
     /// the thread.
     fn drain(self: Arc<Self>) {
         loop {
+            if self.services.unflushed.park(&self) {
+                return;
+            }
             let group = self.queue.take_group();
             if catch_unwind(AssertUnwindSafe(|| self.append(group))).is_err() {
                 // A bug. The log may be half changed: nothing more is appended or committed. The
@@ -265,6 +285,10 @@ impl Partition {
         let Some(log) = log.as_mut() else {
             return refuse_all(self.queue.closed().unwrap_or(AppendError::Stopping));
         };
+        let bytes = requests.iter().map(|request| request.records.len() as u64);
+        if let Err(full) = self.services.space.admit(self.append_for, bytes.sum()) {
+            return refuse_all(full.into());
+        }
         let now_ms = self.services.clock.now_ms();
         let context = AppendContext {
             origin: AppendOrigin::Client,
@@ -272,8 +296,9 @@ impl Partition {
             now_ms,
         };
         let outcome = log.append_group(requests, context);
+        self.note_appended(requests, &outcome.results);
         if outcome.flush_required
-            && let Err(error) = self.timed_flush(|| log.flush(now_ms))
+            && let Err(error) = self.counted_flush(|| log.flush(now_ms))
         {
             let (partition, error) = (&self.identity, ErrorChain(&error));
             tracing::error!(%partition, %error, "flush before acknowledgement");
@@ -282,7 +307,7 @@ impl Partition {
             return refuse_all(LogAppendError::Offline.into());
         }
         self.advance_high_watermark();
-        self.note_unflushed(log, requests);
+        self.note_flush_ms(log);
         outcome
             .results
             .into_iter()
@@ -302,13 +327,27 @@ impl Partition {
         self.high_watermark.advance_to(offset);
     }
 
-    /// Tells the background flusher what it will have to do.
-    fn note_unflushed(self: &Arc<Self>, log: &Log, requests: &[AppendRequest]) {
-        let bytes = requests
-            .iter()
-            .map(|request| request.records.len() as u64)
-            .sum();
+    /// Counts what is unflushed now, and notes whether the disk had no space for it.
+    fn note_appended(
+        &self,
+        requests: &[AppendRequest],
+        results: &[Result<Appended, LogAppendError>],
+    ) {
+        let mut bytes = 0;
+        for (request, result) in requests.iter().zip(results) {
+            match result {
+                Ok(appended) if !appended.duplicate => bytes += request.records.len() as u64,
+                Ok(_) => {}
+                Err(LogAppendError::NoSpace) => self.services.space.write_found_none(),
+                Err(_) => {}
+            }
+        }
+        self.unflushed_bytes.fetch_add(bytes, Ordering::AcqRel);
         self.services.unflushed.add(bytes);
+    }
+
+    /// Tells the background flusher by when the topic wants it to flush.
+    fn note_flush_ms(self: &Arc<Self>, log: &Log) {
         let flush_ms = log.config().flush_ms;
         if flush_ms < i64::MAX
             && self.view.has_unflushed()

@@ -294,6 +294,12 @@ struct Probe {
 }
 
 impl ProbedDisk {
+    /// One that has this below it.
+    pub(crate) fn over(memory: MemoryDisk) -> Self {
+        let probe = Arc::default();
+        Self { memory, probe }
+    }
+
     /// How often a segment's file was synced.
     pub(crate) fn segment_syncs(&self) -> usize {
         self.probe.segment_syncs.load(Ordering::SeqCst)

@@ -21,17 +21,37 @@ impl Partition {
         // Cleared first: what is appended during the flush needs a flush of its own.
         self.flush_is_due.store(false, Ordering::Release);
         if self.view.has_unflushed() {
-            self.timed_flush(|| self.flusher.flush(self.services.clock.now_ms()))?;
+            self.counted_flush(|| self.flusher.flush(self.services.clock.now_ms()))?;
+        } else {
+            // An earlier flush took more than it was told of.
+            self.forget_unflushed();
         }
         Ok(())
     }
 
-    /// Runs `flush` and notes how long it took.
-    pub(super) fn timed_flush<T>(&self, flush: impl FnOnce() -> T) -> T {
+    /// Runs `flush`, notes how long it took, and counts its bytes as flushed.
+    pub(super) fn counted_flush<T>(&self, flush: impl FnOnce() -> T) -> T {
+        let bytes = self.unflushed_bytes.swap(0, Ordering::AcqRel);
         let began = Instant::now();
         let flushed = flush();
         self.services.metrics.log_flushed(began.elapsed());
+        // Whatever came of it: after a failure nothing is appended any more.
+        self.services.unflushed.subtract(bytes);
         flushed
+    }
+
+    /// There is nothing to flush here any more.
+    fn forget_unflushed(&self) {
+        let bytes = self.unflushed_bytes.swap(0, Ordering::AcqRel);
+        self.services.unflushed.subtract(bytes);
+    }
+
+    /// Gives back the disk space that was asked for in advance and is not used yet.
+    pub(super) fn give_back_preallocated(&self) -> Result<(), LogError> {
+        match self.log.lock().as_mut() {
+            Some(log) => log.give_back_preallocated(),
+            None => Ok(()),
+        }
     }
 
     /// Takes over what the metadata says about the leader.
@@ -57,6 +77,7 @@ impl Partition {
 
     /// Changes the topic's configuration from the next append on.
     pub(super) fn update_config(&self, config: LogConfig) {
+        self.cleaning.update_config(config.clone());
         if let Some(log) = self.log.lock().as_mut() {
             log.update_config(config);
         }
@@ -90,6 +111,7 @@ impl Partition {
         let log = self.log.lock().take();
         let now_ms = self.services.clock.now_ms();
         let deletion = log.map(|log| log.delete(unique, now_ms)).transpose();
+        self.forget_unflushed();
         self.watchers.notify();
         deletion
     }
@@ -99,6 +121,7 @@ impl Partition {
     pub(super) fn stop(&self) -> Result<(), LogError> {
         self.refuse_appends(&AppendError::Stopping);
         let log = self.log.lock().take();
+        self.forget_unflushed();
         if self.frozen.load(Ordering::Acquire) {
             return Err(LogError::Offline);
         }

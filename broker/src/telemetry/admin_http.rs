@@ -58,6 +58,8 @@ pub(crate) struct Admin {
     pub(crate) watchdog: Watchdog,
     /// For `/readyz`.
     pub(crate) readiness: Arc<Readiness>,
+    /// For `/readyz`: what has failed for good, if anything.
+    pub(crate) failure: Box<dyn Fn() -> Option<String> + Send + Sync>,
     /// For `/metrics`.
     pub(crate) registry: Registry,
     /// For `/v1/broker`; must not block.
@@ -156,12 +158,12 @@ async fn livez(State(admin): State<Arc<Admin>>) -> Response {
 
 async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
     let stage = admin.readiness.stage();
-    let code = if stage == Stage::Ready {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
+    let (code, answer) = match (admin.failure)() {
+        Some(failure) if stage == Stage::Ready => (StatusCode::SERVICE_UNAVAILABLE, failure),
+        None if stage == Stage::Ready => (StatusCode::OK, stage.to_string()),
+        _ => (StatusCode::SERVICE_UNAVAILABLE, stage.to_string()),
     };
-    (code, format!("{stage}\n")).into_response()
+    (code, format!("{answer}\n")).into_response()
 }
 
 async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
@@ -270,8 +272,17 @@ mod tests {
     };
 
     use super::*;
+    use crate::telemetry::status::StorageStatus;
 
     fn start(readiness: &Arc<Readiness>, watchdog: Watchdog) -> AdminServer {
+        start_with(readiness, watchdog, || None)
+    }
+
+    fn start_with(
+        readiness: &Arc<Readiness>,
+        watchdog: Watchdog,
+        failure: fn() -> Option<String>,
+    ) -> AdminServer {
         let status = || BrokerStatus {
             version: "9.9.9",
             node_id: 7,
@@ -283,11 +294,20 @@ mod tests {
             listeners: Vec::new(),
             partitions: 3,
             offline_partitions: Vec::new(),
+            uncleanable_partitions: Vec::new(),
             recovery: None,
+            storage: StorageStatus {
+                free_bytes: 1,
+                reserve_bytes: 2,
+                produces_refused: true,
+                failure: None,
+            },
+            metadata_log_failure: None,
         };
         let admin = Admin {
             watchdog,
             readiness: Arc::clone(readiness),
+            failure: Box::new(failure),
             registry: Registry::default(),
             status: Box::new(status),
         };
@@ -322,6 +342,18 @@ mod tests {
         assert!(ask(&server, "GET", "/readyz").starts_with("HTTP/1.1 200 "));
         readiness.stopping();
         assert!(ask(&server, "GET", "/readyz").starts_with("HTTP/1.1 503 "));
+        assert!(ask(&server, "GET", "/livez").starts_with("HTTP/1.1 200 "));
+    }
+
+    #[test]
+    fn a_broker_that_has_failed_is_alive_but_not_ready_and_says_why() {
+        let readiness = Arc::new(Readiness::default());
+        readiness.ready();
+        let failure = || Some("the log directory has failed: sync /d/t-0".to_owned());
+        let server = start_with(&readiness, Watchdog::default(), failure);
+        let answer = ask(&server, "GET", "/readyz");
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+        assert!(answer.ends_with("sync /d/t-0\n"), "{answer}");
         assert!(ask(&server, "GET", "/livez").starts_with("HTTP/1.1 200 "));
     }
 

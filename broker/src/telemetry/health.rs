@@ -6,8 +6,10 @@
 //! back. Nothing beats in between, so an idle broker does not wake up for it.
 //!
 //! *Ready* means that clients may come. It becomes true once the broker has opened its partitions
-//! and its listeners, stays true through everything that passes, and becomes false for good when
-//! the broker stops.
+//! and its listeners, stays true through everything that passes (a full disk does), and becomes
+//! false for good when the broker stops. It is also false once the log directory or the metadata
+//! log has failed, because that does not pass by itself; docs/adr/0007-failed-disk.md says why the
+//! broker goes on to answer reads then.
 
 use std::{fmt, time::Duration};
 

@@ -26,8 +26,27 @@ pub(crate) struct BrokerStatus {
     pub(crate) partitions: usize,
     /// Those that cannot serve, each with the reason.
     pub(crate) offline_partitions: Vec<OfflinePartition>,
+    /// Those whose log could not be compacted when that was last tried; it will be tried again.
+    pub(crate) uncleanable_partitions: Vec<UncleanablePartition>,
     /// What the start had to repair; absent until it is through.
     pub(crate) recovery: Option<RecoveryReport>,
+    /// The disk below.
+    pub(crate) storage: StorageStatus,
+    /// Why no metadata can be changed any more until a new start, if so.
+    pub(crate) metadata_log_failure: Option<String>,
+}
+
+/// The disk of the data folder.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct StorageStatus {
+    /// Bytes that may still be written.
+    pub(crate) free_bytes: u64,
+    /// `storage.min.free.bytes`, or what it is by default on this disk.
+    pub(crate) reserve_bytes: u64,
+    /// Whether produces are refused because less than that is free.
+    pub(crate) produces_refused: bool,
+    /// Why nothing is written any more until a new start, if so: a sync failed.
+    pub(crate) failure: Option<String>,
 }
 
 /// One listener.
@@ -50,6 +69,19 @@ pub(crate) struct OfflinePartition {
     pub(crate) partition: i32,
     /// Why, naming file and position where there is one.
     pub(crate) reason: String,
+}
+
+/// A partition whose log cannot be compacted.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct UncleanablePartition {
+    /// Its topic.
+    pub(crate) topic: String,
+    /// Its number.
+    pub(crate) partition: i32,
+    /// Why, naming file and position where there is one.
+    pub(crate) reason: String,
+    /// Attempts that failed, one after the other.
+    pub(crate) attempts: u32,
 }
 
 /// What the start found and repaired.

@@ -13,6 +13,7 @@ use rustix::io::Errno;
 
 use crate::{
     checkpoint::CheckpointError,
+    log_dir::LogDirError,
     producer_state::{SequenceError, SnapshotError},
 };
 
@@ -56,7 +57,8 @@ pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
     matches!(errno, Some(Errno::MFILE | Errno::NFILE))
 }
 
-fn is_no_space(error: &io::Error) -> bool {
+/// Whether the disk, or the quota on it, is full.
+pub fn is_no_space(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
@@ -186,8 +188,26 @@ impl LogError {
     pub fn is_no_space(&self) -> bool {
         match self {
             Self::Io(error) | Self::Read(ReadError::Io(error)) => error.is_no_space(),
-            Self::LeaderEpochs(CheckpointError::Io { source, .. })
-            | Self::Producers(SnapshotError::Io { source, .. }) => is_no_space(source),
+            Self::LeaderEpochs(error) => error.is_no_space(),
+            Self::Producers(SnapshotError::Io { source, .. }) => is_no_space(source),
+            _ => false,
+        }
+    }
+}
+
+impl CheckpointError {
+    /// Whether the disk, or the quota on it, is full.
+    pub fn is_no_space(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if is_no_space(source))
+    }
+}
+
+impl LogDirError {
+    /// Whether the disk, or the quota on it, is full.
+    pub fn is_no_space(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => is_no_space(source),
+            Self::Checkpoint(error) => error.is_no_space(),
             _ => false,
         }
     }
@@ -214,4 +234,15 @@ pub enum OpenError {
     /// The leader epoch checkpoint cannot be read.
     #[error("load leader epochs")]
     LeaderEpochs(#[from] CheckpointError),
+}
+
+impl OpenError {
+    /// Whether the disk, or the quota on it, is full: with room the log opens.
+    pub fn is_no_space(&self) -> bool {
+        match self {
+            Self::Io(error) => error.is_no_space(),
+            Self::LeaderEpochs(error) => error.is_no_space(),
+            Self::Corrupt { .. } => false,
+        }
+    }
 }

@@ -299,7 +299,9 @@ impl LogDir {
         expected: &DirExpectation,
     ) -> Result<Self, LogDirError> {
         let health = Arc::<DirHealth>::default();
-        let disk: Arc<dyn Disk> = Arc::new(GuardedDisk::new(disk, Arc::clone(&health)));
+        let boot_identity = path.join(BOOT_IDENTITY_FILE);
+        let disk: Arc<dyn Disk> =
+            Arc::new(GuardedDisk::new(disk, Arc::clone(&health), boot_identity));
         create_dirs(&*disk, path)?;
         let lock_path = path.join(LOCK_FILE);
         let lock = disk

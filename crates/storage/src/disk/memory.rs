@@ -118,6 +118,13 @@ impl MemoryDisk {
         self.state.lock().fault.is_some()
     }
 
+    /// How many syncs failed since the record began.
+    pub fn failed_syncs(&self) -> usize {
+        let state = self.state.lock();
+        let failed = |event: &&Event| matches!(event, Event::FailedSync { .. });
+        state.events.iter().filter(failed).count()
+    }
+
     /// Flips the bits of `mask` in one byte of a file, behind everybody's back.
     pub fn corrupt(&self, path: &Path, position: u64, mask: u8) -> io::Result<()> {
         let mut state = self.state.lock();

@@ -2,7 +2,8 @@
 //!
 //! **Invariant:** after a failed sync the directory is offline, wherever in the code the sync was.
 //! The kernel forgets that the pages were never written, so a second sync would succeed and mean
-//! nothing.
+//! nothing. For the same reason the next process must not trust the page cache: the sign by which it
+//! would is removed.
 
 use std::io::{self, IoSlice};
 use std::os::fd::BorrowedFd;
@@ -15,80 +16,101 @@ use crate::disk::{
 };
 use crate::error::is_out_of_descriptors;
 
-/// A file system whose failed syncs take `health` offline.
+/// A file system whose failed syncs take a log directory offline.
 #[derive(Debug)]
 pub(super) struct GuardedDisk {
+    guard: Arc<Guard>,
+}
+
+#[derive(Debug)]
+struct Guard {
     disk: Arc<dyn Disk>,
     health: Arc<DirHealth>,
+    /// Where it is written that the page cache can be trusted.
+    boot_identity: PathBuf,
 }
 
 impl GuardedDisk {
-    pub(super) fn new(disk: Arc<dyn Disk>, health: Arc<DirHealth>) -> Self {
-        Self { disk, health }
+    pub(super) fn new(disk: Arc<dyn Disk>, health: Arc<DirHealth>, boot_identity: PathBuf) -> Self {
+        let guard = Guard {
+            disk,
+            health,
+            boot_identity,
+        };
+        Self {
+            guard: Arc::new(guard),
+        }
     }
 }
 
-fn guard(health: &DirHealth, path: &Path, synced: io::Result<()>) -> io::Result<()> {
-    synced.inspect_err(|error| {
-        // Without a descriptor nothing was tried, and nothing is lost.
-        if !is_out_of_descriptors(error) {
-            health.poison(format!("sync {}: {error}", path.display()));
-        }
-    })
+impl Guard {
+    /// Looks at what became of a sync.
+    fn judge(&self, path: &Path, synced: io::Result<()>) -> io::Result<()> {
+        synced.inspect_err(|error| {
+            // Without a descriptor nothing was tried, and nothing is lost.
+            if !is_out_of_descriptors(error) {
+                self.health
+                    .poison(format!("sync {}: {error}", path.display()));
+                // The next process must not take what it reads for what is on the disk. If this
+                // fails too, nothing better is left to do.
+                let _ = self.disk.remove_file(&self.boot_identity);
+            }
+        })
+    }
 }
 
 impl Disk for GuardedDisk {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
-        let file = self.disk.open(path, mode)?;
-        let (health, path) = (Arc::clone(&self.health), path.to_owned());
-        Ok(Arc::new(GuardedFile { file, health, path }))
+        let file = self.guard.disk.open(path, mode)?;
+        let (guard, path) = (Arc::clone(&self.guard), path.to_owned());
+        Ok(Arc::new(GuardedFile { file, guard, path }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.disk.rename(from, to)
+        self.guard.disk.rename(from, to)
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
-        self.disk.remove_file(path)
+        self.guard.disk.remove_file(path)
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
-        self.disk.create_dir(path)
+        self.guard.disk.create_dir(path)
     }
 
     fn remove_dir(&self, path: &Path) -> io::Result<()> {
-        self.disk.remove_dir(path)
+        self.guard.disk.remove_dir(path)
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        guard(&self.health, path, self.disk.sync_dir(path))
+        self.guard.judge(path, self.guard.disk.sync_dir(path))
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
-        self.disk.list(path)
+        self.guard.disk.list(path)
     }
 
     fn stat(&self, path: &Path) -> io::Result<FileStat> {
-        self.disk.stat(path)
+        self.guard.disk.stat(path)
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn FileLock>>> {
-        self.disk.lock(path)
+        self.guard.disk.lock(path)
     }
 
     fn page_cache_identity(&self, dir: &Path) -> io::Result<PageCacheIdentity> {
-        self.disk.page_cache_identity(dir)
+        self.guard.disk.page_cache_identity(dir)
     }
 
     fn space(&self, dir: &Path) -> io::Result<Space> {
-        self.disk.space(dir)
+        self.guard.disk.space(dir)
     }
 }
 
 #[derive(Debug)]
 struct GuardedFile {
     file: Arc<dyn DiskFile>,
-    health: Arc<DirHealth>,
+    guard: Arc<Guard>,
     /// As it was opened; renames since are not known here.
     path: PathBuf,
 }
@@ -111,7 +133,7 @@ impl DiskFile for GuardedFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        guard(&self.health, &self.path, self.file.sync_data())
+        self.guard.judge(&self.path, self.file.sync_data())
     }
 
     fn preallocate(&self, position: u64, len: u64) -> io::Result<()> {
