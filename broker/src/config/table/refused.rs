@@ -81,13 +81,13 @@ pub const KEYS: &[Key] = &[
     ),
     refused(
         "create.topic.policy.class.name",
-        Kind::Text,
+        Kind::Class,
         None,
         "topic policies are Java classes and cannot run here; remove the line",
     ),
     refused(
         "alter.config.policy.class.name",
-        Kind::Text,
+        Kind::Class,
         None,
         "configuration policies are Java classes and cannot run here; remove the line",
     ),
