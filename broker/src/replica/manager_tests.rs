@@ -2,8 +2,13 @@
 
 use std::{path::Path, sync::atomic::Ordering};
 
+use odradek_metadata::records::{PartitionRecord, RemoveTopicRecord};
+
 use super::*;
-use crate::replica::test_support::{TestBroker, enqueue, records};
+use crate::replica::{
+    DeleteBelow, DeleteRecordsError,
+    test_support::{TestBroker, enqueue, records},
+};
 
 async fn append(broker: &TestBroker, topic: &str, index: i32, value: &str) -> i64 {
     let reply = enqueue(&broker.partition(topic, index), records(&[value]));
@@ -63,6 +68,165 @@ async fn a_topic_created_again_starts_empty_even_after_a_crash() {
     let broker = broker.crash().await;
     assert!(broker.manager.offline().is_empty());
     assert_eq!(append(&broker, "t", 0, "newer").await, 1);
+}
+
+/// Stops a broker as the death of its process would, and starts it again with other metadata.
+async fn start_with(broker: TestBroker, image: Arc<MetadataImage>) -> TestBroker {
+    broker.pool.stop();
+    let disk = broker.disk.clone();
+    drop(broker);
+    TestBroker::start(disk, image, "").await
+}
+
+/// Ten records in `t-0`, of which the checkpoint files speak, all deleted but the last; and a
+/// second topic, `bad`, whose log will not open.
+async fn with_checkpoints_and_a_bad_log() -> TestBroker {
+    let mut broker = TestBroker::new().await;
+    broker.create("bad", 1, &[]).await;
+    append(&broker, "bad", 0, "x").await;
+    broker.create("t", 1, &[]).await;
+    for _ in 0..10 {
+        append(&broker, "t", 0, "old").await;
+    }
+    let below = [(broker.partition("t", 0), DeleteBelow::Offset(9))];
+    assert_eq!(
+        broker.manager.delete_records(&below)[0].as_ref().unwrap(),
+        &9
+    );
+    let broker = broker.restart().await;
+    let segment = Path::new("/data/bad-0/00000000000000000000.log");
+    broker.disk.memory.corrupt(segment, 65, 0xff).unwrap();
+    broker
+}
+
+#[tokio::test]
+async fn a_topic_deleted_while_the_broker_was_down_leaves_nothing_to_the_next_of_its_name() {
+    let broker = with_checkpoints_and_a_bad_log().await;
+    let mut image = MetadataImage::clone(&broker.image);
+    let topic_id = image.topic("t").unwrap().id;
+    image
+        .apply(RemoveTopicRecord { topic_id }.into(), 9)
+        .unwrap();
+    let mut broker = start_with(broker, Arc::new(image)).await;
+    assert_eq!(broker.manager.offline().len(), 1);
+    assert!(
+        broker
+            .directories()
+            .iter()
+            .any(|name| name.ends_with("-stray"))
+    );
+
+    // A new topic of that name, and death before the next checkpoint.
+    broker.create("t", 1, &[]).await;
+    assert_eq!(append(&broker, "t", 0, "new").await, 0);
+    let broker = broker.crash().await;
+    let partition = broker.partition("t", 0);
+    assert_eq!((partition.log_start(), partition.high_watermark()), (0, 1));
+}
+
+#[tokio::test]
+async fn a_partition_that_is_reassigned_while_the_broker_is_down_is_set_aside() {
+    let mut broker = TestBroker::new().await;
+    broker.create("t", 2, &[]).await;
+    for index in 0..2 {
+        append(&broker, "t", index, "x").await;
+    }
+    let mut image = MetadataImage::clone(&broker.image);
+    let elsewhere = PartitionRecord {
+        topic_id: image.topic("t").unwrap().id,
+        partition: 1,
+        replicas: vec![7],
+        isr: vec![7],
+        leader: 7,
+        leader_epoch: 1,
+        ..Default::default()
+    };
+    image.apply(elsewhere.into(), 9).unwrap();
+    broker.manager.stop().await;
+    let broker = start_with(broker, Arc::new(image)).await;
+    let found = broker.directories();
+    assert!(
+        matches!(&found[..], [kept, aside] if kept == "t-0" && aside.ends_with("-stray")),
+        "{found:?}"
+    );
+    assert_eq!(
+        broker.manager.partition("t", 1).unwrap_err(),
+        PartitionError::NotLeader
+    );
+    assert_eq!(append(&broker, "t", 0, "y").await, 1);
+}
+
+#[tokio::test]
+async fn a_topic_that_grows_serves_its_new_partitions_beside_the_old_ones() {
+    let mut broker = TestBroker::new().await;
+    broker.create("t", 1, &[]).await;
+    append(&broker, "t", 0, "old").await;
+    let before = broker.partition("t", 0);
+    broker.grow("t", 3).await;
+    assert!(Arc::ptr_eq(&before, &broker.partition("t", 0)));
+    for index in 1..3 {
+        assert_eq!(append(&broker, "t", index, "new").await, 0);
+    }
+    assert_eq!(append(&broker, "t", 0, "newer").await, 1);
+    broker.grow("t", 4).await;
+    let broker = broker.restart().await;
+    let ends: Vec<_> = (0..4)
+        .map(|index| broker.partition("t", index).high_watermark())
+        .collect();
+    assert_eq!(ends, [2, 1, 1, 0]);
+}
+
+#[tokio::test]
+async fn deleted_records_stay_deleted_after_a_crash() {
+    let mut broker = TestBroker::new().await;
+    broker.create("t", 2, &[]).await;
+    for _ in 0..5 {
+        append(&broker, "t", 0, "x").await;
+    }
+    let delete = |broker: &TestBroker, below| {
+        let outcome = broker
+            .manager
+            .delete_records(&[(broker.partition("t", 0), below)])
+            .remove(0);
+        outcome.map_err(|error| error.to_string())
+    };
+    assert_eq!(delete(&broker, DeleteBelow::Offset(3)), Ok(3));
+    let broker = broker.crash().await;
+    let partition = broker.partition("t", 0);
+    assert_eq!((partition.log_start(), partition.high_watermark()), (3, 5));
+    assert_eq!(
+        delete(&broker, DeleteBelow::Offset(2)),
+        Ok(3),
+        "it never moves back"
+    );
+    assert!(delete(&broker, DeleteBelow::Offset(6)).is_err());
+    assert!(delete(&broker, DeleteBelow::Offset(-2)).is_err());
+    assert_eq!(delete(&broker, DeleteBelow::HighWatermark), Ok(5));
+    let broker = broker.crash().await;
+    assert_eq!(broker.partition("t", 0).log_start(), 5);
+    assert_eq!(append(&broker, "t", 0, "y").await, 5);
+    assert_eq!(broker.partition("t", 1).log_start(), 0);
+}
+
+#[tokio::test]
+async fn records_of_a_topic_that_is_only_compacted_are_not_deleted() {
+    let mut broker = TestBroker::new().await;
+    broker
+        .create("c", 1, &[("cleanup.policy", "compact")])
+        .await;
+    broker
+        .create("d", 1, &[("cleanup.policy", "compact,delete")])
+        .await;
+    let below = ["c", "d"].map(|topic| (broker.partition(topic, 0), DeleteBelow::HighWatermark));
+    let outcomes = broker.manager.delete_records(&below);
+    assert!(matches!(
+        outcomes[0],
+        Err(DeleteRecordsError::OnlyCompacted)
+    ));
+    assert!(matches!(outcomes[1], Ok(0)));
+    broker.delete("d").await;
+    let outcomes = broker.manager.delete_records(&below);
+    assert!(matches!(outcomes[1], Err(DeleteRecordsError::Closed)));
 }
 
 #[tokio::test]

@@ -14,7 +14,10 @@ use std::{
 use bytes::Bytes;
 use odradek_metadata::{
     MetadataImage,
-    decide::create_topics::{NewTopic, TopicRules, create_topics},
+    decide::{
+        create_partitions::{Growth, create_partitions},
+        create_topics::{NewTopic, TopicRules, create_topics},
+    },
     records::{ConfigRecord, Record, RegisterBrokerRecord, RemoveTopicRecord},
 };
 use odradek_protocol::records::BatchBuilder;
@@ -167,6 +170,17 @@ impl TestBroker {
         };
         let created = create_topics(&self.image, &[topic], rules, Uuid::new_v4).remove(0);
         self.commit(created.unwrap().records).await;
+    }
+
+    /// Lets a topic grow and waits until its new partitions are there.
+    pub(crate) async fn grow(&mut self, name: &str, partitions: i32) {
+        let growth = Growth {
+            topic: name.to_owned(),
+            partitions,
+            assignments: None,
+        };
+        let records = create_partitions(&self.image, &[growth]).remove(0);
+        self.commit(records.unwrap()).await;
     }
 
     /// Deletes a topic and waits until its partitions are gone.
