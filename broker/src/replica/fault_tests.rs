@@ -50,13 +50,14 @@ struct Run {
 impl Run {
     async fn new() -> Self {
         let mut broker = TestBroker::new().await;
-        let small = ("segment.bytes", "1500");
+        broker.create(CAREFUL, 2, &[("flush.messages", "1")]).await;
         broker
-            .create(CAREFUL, 2, &[("flush.messages", "1"), small])
+            .create(SHORT, 1, &[("retention.bytes", "1000")])
             .await;
-        broker
-            .create(SHORT, 1, &[("retention.bytes", "1000"), small])
-            .await;
+        for topic in [CAREFUL, SHORT] {
+            // Smaller than anybody may configure, so that a few appends fill a segment.
+            broker.configure(topic, "segment.bytes", "1500").await;
+        }
         Self {
             broker,
             acknowledged: BTreeMap::new(),

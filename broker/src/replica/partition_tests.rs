@@ -137,6 +137,7 @@ async fn a_failed_write_is_answered_and_publishes_nothing() {
         ),
         (1, 1)
     );
+    broker.manager.space().forget_failed_write();
     let appended = enqueue(&partition, records(&["next"]))
         .await
         .unwrap()

@@ -52,6 +52,7 @@ async fn produces_end_at_the_reserve_and_internal_topics_at_a_quarter_of_it() {
     assert!(admits(&space, AppendFor::TheBroker, MIB));
     set_free(&disk, 5 * MIB);
     assert!(admits(&space, AppendFor::TheBroker, MIB));
+    set_free(&disk, 5 * MIB - 1);
     assert!(!admits(&space, AppendFor::TheBroker, MIB));
 }
 
