@@ -90,10 +90,6 @@ pub(crate) fn of_position(error: &PositionError) -> ErrorCode {
     match error {
         PositionError::UnknownTopicOrPartition => ErrorCode::UnknownTopicOrPartition,
         PositionError::MetadataTooLarge => ErrorCode::OffsetMetadataTooLarge,
-        // It will not fit the next time either, and commits have their own word for that.
-        PositionError::Group(GroupError::NotStored(error)) if error.is_too_large() => {
-            ErrorCode::InvalidCommitOffsetSize
-        }
         PositionError::Group(error) => of_group(error),
     }
 }

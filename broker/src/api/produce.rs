@@ -10,6 +10,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use odradek_metadata::topic_name;
 use odradek_protocol::{
     ApiKey, ErrorCode,
     messages::produce::{
@@ -227,6 +228,10 @@ fn enqueue(
 ) -> Result<Enqueued, Refusal> {
     let acks = acks?;
     let partition = partition.map_err(error_code::of_partition)?;
+    // What the broker itself remembers is not a client's to write.
+    if topic_name::is_internal(partition.topic()) {
+        return Err(ErrorCode::InvalidTopicException.into());
+    }
     if api_version < ZSTD_FROM && is_zstd(&records) {
         return Err(ErrorCode::UnsupportedCompressionType.into());
     }

@@ -14,11 +14,13 @@
 //! - [`membership`], [`administration`]: what members and operators ask.
 //! - [`timers`]: when groups want to be rung.
 //! - [`history`]: why they rebalanced.
+//! - [`lag`]: how far they are behind.
 
 pub(crate) mod administration;
 pub(crate) mod group;
 pub(crate) mod history;
 pub(crate) mod internal_topic;
+pub(crate) mod lag;
 mod load;
 mod membership;
 pub(crate) mod offsets;
