@@ -14,6 +14,8 @@ mod golden;
 mod idempotence;
 mod limits;
 mod list_offsets;
+mod offsets;
+mod offsets_raw;
 mod produce;
 mod produce_raw;
 mod recovery;
