@@ -34,17 +34,19 @@ pub enum Fallback {
     Own(Kind, &'static str),
 }
 
-/// An override that a topic cannot have.
+/// An override that a topic cannot have, told as a sentence to whoever asked for it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TopicConfigError {
     /// No topic key has that name.
-    #[error("unknown topic configuration {name}")]
+    #[error("Unknown topic config name: {name}.{hint}")]
     Unknown {
         /// The name.
         name: String,
+        /// Empty, or a sentence with the name that was probably meant.
+        hint: String,
     },
     /// The value does not fit the key.
-    #[error("invalid value \"{value}\" for topic configuration {name}: it must be {expected}")]
+    #[error("Invalid value {value:?} for {name}: it must be {expected}.")]
     Value {
         /// The key.
         name: &'static str,
@@ -54,7 +56,7 @@ pub enum TopicConfigError {
         expected: String,
     },
     /// The key asks for something that is not there.
-    #[error("topic configuration {name} is not supported: {reason}")]
+    #[error("{name} is not supported: {reason}.")]
     Unsupported {
         /// The key.
         name: &'static str,
@@ -62,7 +64,7 @@ pub enum TopicConfigError {
         reason: &'static str,
     },
     /// Nothing would ever be compacted.
-    #[error("min.compaction.lag.ms ({min_ms}) is above max.compaction.lag.ms ({max_ms})")]
+    #[error("min.compaction.lag.ms ({min_ms}) is above max.compaction.lag.ms ({max_ms}).")]
     CompactionLag {
         /// `min.compaction.lag.ms`.
         min_ms: i64,
@@ -250,9 +252,20 @@ pub fn check(name: &str, value: &str) -> Result<String, TopicConfigError> {
     match TopicKey::find(name) {
         Some(key) => key.check(value),
         None => Err(TopicConfigError::Unknown {
+            hint: nearest(name).map_or_else(String::new, |key| format!(" Did you mean {key}?")),
             name: name.to_owned(),
         }),
     }
+}
+
+/// The topic key that was probably meant: by a typing error, or by the broker's name for it.
+fn nearest(name: &str) -> Option<&'static str> {
+    const EDITS_MAX: usize = 2;
+    let of_broker = |key: &&TopicKey| key.broker_key().is_some_and(|key| key.name == name);
+    let is_near = |key: &&TopicKey| strsim::damerau_levenshtein(name, key.name) <= EDITS_MAX;
+    let mut keys = TOPIC_KEYS.iter();
+    let meant = keys.clone().find(of_broker).or_else(|| keys.find(is_near));
+    meant.map(|key| key.name)
 }
 
 /// Checks whether the overrides of one topic may stand together.
@@ -439,15 +452,26 @@ mod tests {
             (
                 "retentoin.ms",
                 "1",
-                "unknown topic configuration retentoin.ms",
+                "Unknown topic config name: retentoin.ms. Did you mean retention.ms?",
             ),
+            ("log.retention.ms", "1", "Did you mean retention.ms?"),
+            ("entirely.else", "1", "entirely.else."),
             ("max.message.bytes", "-1", "0 or more"),
+            ("leader.replication.throttled.replicas", "0:1,1:2", ""),
+            ("leader.replication.throttled.replicas", "*", ""),
+            (
+                "leader.replication.throttled.replicas",
+                "abc",
+                "partition:broker",
+            ),
+            ("compression.gzip.level", "0", "-1, or 1 to 9"),
+            ("cleanup.policy", "", ""),
             (
                 "remote.storage.enable",
                 "TRUE",
                 "there is no tiered storage",
             ),
-            ("cleanup.policy", "shred", "delete, compact"),
+            ("cleanup.policy", "shred", "compact, delete"),
         ] {
             match check(name, value) {
                 Ok(_) => assert_eq!(message, "", "{name}"),

@@ -174,14 +174,15 @@ const RESOURCES: &[Key] = &[
     ),
     key(
         "max.connections",
-        COUNT,
+        POSITIVE,
         Some("2147483647"),
-        "Connections at once over all listeners. Further ones are closed when they arrive.",
+        "Connections at once over all listeners. Further ones are closed when they arrive. Kafka \
+         allows 0, which would keep out whoever could undo it.",
     )
     .while_running(),
     key(
         "max.connections.per.ip",
-        COUNT,
+        POSITIVE,
         Some("2147483647"),
         "Connections at once from one address. Further ones are closed when they arrive.",
     )
