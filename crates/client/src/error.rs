@@ -54,6 +54,34 @@ pub enum Error {
         /// The partition.
         partition: i32,
     },
+    /// There is no position to begin from, and `auto.offset.reset` is `none`.
+    #[error("no position for {topic}-{partition}, and auto.offset.reset is none")]
+    NoOffset {
+        /// The topic.
+        topic: Arc<str>,
+        /// The partition.
+        partition: i32,
+    },
+    /// The consumer does not read that partition.
+    #[error("{topic}-{partition} is not assigned to this consumer")]
+    NotAssigned {
+        /// The topic.
+        topic: Arc<str>,
+        /// The partition.
+        partition: i32,
+    },
+    /// What a broker sent is damaged. Seeking behind it passes over it.
+    #[error("read {topic}-{partition} at offset {offset}: {reason}")]
+    Unreadable {
+        /// The topic.
+        topic: Arc<str>,
+        /// The partition.
+        partition: i32,
+        /// Where the batch begins that cannot be read.
+        offset: i64,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A broker's answer says nothing about a part of the question.
     #[error("the broker did not answer for {0}")]
     Incomplete(String),
@@ -97,6 +125,9 @@ impl Error {
             | Self::Closed
             | Self::RecordTooLarge { .. }
             | Self::NoPartition { .. }
+            | Self::NoOffset { .. }
+            | Self::NotAssigned { .. }
+            | Self::Unreadable { .. }
             | Self::TimedOut { .. } => false,
         }
     }

@@ -1,6 +1,7 @@
 //! A Kafka client in Rust, for this broker and for Apache Kafka.
 //!
 //! - [`producer`]: records to topics, in batches, repeated until acknowledged
+//! - [`consumer`]: records of assigned partitions, from positions that can be moved
 //! - [`admin`]: topics and offsets, each call a typed request with its results
 //! - [`cluster`]: what is known of the cluster, and connections to its brokers
 //! - [`config`], [`properties`]: configuration under Kafka's own names, unknown ones refused
@@ -25,12 +26,14 @@ pub mod admin;
 mod clock;
 pub mod cluster;
 pub mod config;
+pub mod consumer;
 pub mod error;
 pub mod producer;
 pub mod properties;
 
 pub use admin::Admin;
 pub use config::ClientConfig;
+pub use consumer::Consumer;
 pub use error::Error;
 pub use odradek_connection::Address;
 pub use odradek_protocol::{ErrorCode, Uuid};

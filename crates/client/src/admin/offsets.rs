@@ -1,14 +1,23 @@
 //! Offsets of partitions: where they begin and end, and what lies at a time.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use odradek_protocol::messages::list_offsets::{
-    EARLIEST_TIMESTAMP, LATEST_TIMESTAMP, ListOffsetsPartition, ListOffsetsRequest,
-    ListOffsetsTopic, MAX_TIMESTAMP,
+use odradek_protocol::{
+    ErrorCode,
+    messages::list_offsets::{
+        EARLIEST_TIMESTAMP, LATEST_TIMESTAMP, ListOffsetsPartition, ListOffsetsPartitionResponse,
+        ListOffsetsRequest, ListOffsetsTopic, MAX_TIMESTAMP,
+    },
 };
 
 use super::Admin;
-use crate::{cluster::Target, error::Error};
+use crate::{
+    cluster::{
+        Cluster, Target,
+        image::{ClusterImage, Wanted},
+    },
+    error::Error,
+};
 
 /// Which offset of a partition is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,52 +46,180 @@ pub struct FoundOffset {
 /// A partition by its topic's name and its number.
 pub type TopicPartition = (String, i32);
 
+type FoundOffsets = BTreeMap<TopicPartition, Result<FoundOffset, Error>>;
+
 impl Admin {
     /// Finds an offset of each partition.
     pub async fn list_offsets(
         &self,
         wanted: &BTreeMap<TopicPartition, OffsetSpec>,
-    ) -> Result<BTreeMap<TopicPartition, Result<FoundOffset, Error>>, Error> {
-        let mut found = BTreeMap::new();
-        for (partition, spec) in wanted {
-            found.insert(partition.clone(), self.list_offset(partition, *spec).await);
-        }
-        Ok(found)
+    ) -> FoundOffsets {
+        list_offsets(&self.cluster, wanted).await
     }
+}
 
-    /// Finds one offset of one partition.
-    async fn list_offset(
-        &self,
-        (topic, partition): &TopicPartition,
-        spec: OffsetSpec,
-    ) -> Result<FoundOffset, Error> {
-        let what = format!("{topic}-{partition}");
-        let request = ListOffsetsRequest {
-            topics: vec![ListOffsetsTopic {
-                name: topic.clone(),
-                partitions: vec![ListOffsetsPartition {
-                    partition_index: *partition,
-                    timestamp: spec.timestamp(),
-                    ..Default::default()
-                }],
-            }],
-            timeout_ms: self.timeout_ms(),
-            ..Default::default()
-        };
-        let read = |answer: odradek_protocol::messages::list_offsets::ListOffsetsResponse| {
-            let mut partitions = answer.topics.into_iter().flat_map(|topic| topic.partitions);
-            let found = partitions.next().unwrap_or_default();
-            let checked = Error::check(&what, found.error_code, None);
-            checked.inspect_err(|_| self.cluster.forget_leaders(topic))?;
-            Ok(FoundOffset {
-                offset: (0 <= found.offset).then_some(found.offset),
-                timestamp: (0 <= found.timestamp).then_some(found.timestamp),
-                leader_epoch: (0 <= found.leader_epoch).then_some(found.leader_epoch),
-            })
-        };
-        let target = Target::Leader(topic, *partition);
-        self.ask(&what, target, |_| Ok(request.clone()), read).await
+/// Finds an offset of each partition, with one request to each leader. What fails for a passing
+/// reason is asked again until `default.api.timeout.ms` is over.
+pub(crate) async fn list_offsets(
+    cluster: &Cluster,
+    wanted: &BTreeMap<TopicPartition, OffsetSpec>,
+) -> FoundOffsets {
+    let mut found = FoundOffsets::new();
+    let timeout = cluster.config().api_timeout;
+    let what = "find offsets";
+    // The outcome of each is in `found`; what is an error here is only the reason to go on.
+    let found_so_far = parking_lot::Mutex::new(&mut found);
+    let attempt = async || {
+        let left: BTreeMap<_, _> = wanted
+            .iter()
+            .filter(|(partition, _)| is_open(found_so_far.lock().get(*partition)))
+            .collect();
+        let results = ask_leaders(cluster, &left).await;
+        let mut found = found_so_far.lock();
+        found.extend(results);
+        let again = found.values().filter_map(|result| result.as_ref().err());
+        match again.into_iter().find(|error| error.retriable()) {
+            Some(error) => Err(error.clone()),
+            None => Ok(()),
+        }
+    };
+    if let Err(error) = cluster.retrying(what, timeout, attempt).await {
+        for partition in wanted.keys() {
+            found
+                .entry(partition.clone())
+                .or_insert_with(|| Err(error.clone()));
+        }
     }
+    found
+}
+
+/// Whether a partition is to be asked about, or asked about again.
+fn is_open(result: Option<&Result<FoundOffset, Error>>) -> bool {
+    match result {
+        None => true,
+        Some(Ok(_)) => false,
+        Some(Err(error)) => error.retriable(),
+    }
+}
+
+/// Asks the leader of each partition once.
+async fn ask_leaders(
+    cluster: &Cluster,
+    wanted: &BTreeMap<&TopicPartition, &OffsetSpec>,
+) -> FoundOffsets {
+    let mut found = FoundOffsets::new();
+    let topics = wanted.keys().map(|(topic, _)| Arc::from(topic.as_str()));
+    let known = cluster.image();
+    let unknown = |(topic, partition): &&TopicPartition| {
+        let known = known.partition(topic, *partition);
+        known.is_none_or(|partition| partition.leader.is_none())
+    };
+    if wanted.keys().any(unknown)
+        && let Err(error) = cluster.refresh(&Wanted::Named(topics.collect())).await
+    {
+        let failed = wanted.keys().map(|it| ((*it).clone(), Err(error.clone())));
+        return failed.collect();
+    }
+    let image = cluster.image();
+    let mut by_leader: BTreeMap<i32, Vec<(&TopicPartition, OffsetSpec)>> = BTreeMap::new();
+    for (partition, spec) in wanted {
+        let (topic, index) = partition;
+        let Some(leader) = image.partition(topic, *index).and_then(|it| it.leader) else {
+            let what = format!("{topic}-{index}");
+            let refused = Error::check(what, why_no_leader(&image, topic, *index), None);
+            found.extend(
+                refused
+                    .err()
+                    .map(|error| ((*partition).clone(), Err(error))),
+            );
+            continue;
+        };
+        by_leader
+            .entry(leader)
+            .or_default()
+            .push((partition, **spec));
+    }
+    for (leader, partitions) in by_leader {
+        found.extend(ask_leader(cluster, leader, &partitions).await);
+    }
+    found
+}
+
+fn why_no_leader(image: &ClusterImage, topic: &str, index: i32) -> ErrorCode {
+    match image.failed_topics.get(topic) {
+        Some(code) => *code,
+        None if image.partition(topic, index).is_some() => ErrorCode::LeaderNotAvailable,
+        None => ErrorCode::UnknownTopicOrPartition,
+    }
+}
+
+async fn ask_leader(
+    cluster: &Cluster,
+    leader: i32,
+    partitions: &[(&TopicPartition, OffsetSpec)],
+) -> FoundOffsets {
+    let mut topics: BTreeMap<&str, Vec<ListOffsetsPartition>> = BTreeMap::new();
+    for ((topic, partition), spec) in partitions {
+        topics.entry(topic).or_default().push(ListOffsetsPartition {
+            partition_index: *partition,
+            timestamp: spec.timestamp(),
+            ..Default::default()
+        });
+    }
+    let topics = topics
+        .into_iter()
+        .map(|(name, partitions)| ListOffsetsTopic {
+            name: name.to_owned(),
+            partitions,
+        });
+    let request = ListOffsetsRequest {
+        topics: topics.collect(),
+        timeout_ms: cluster.config().request_timeout.as_millis() as i32,
+        ..Default::default()
+    };
+    let answer = async {
+        let connection = cluster.connect(Target::Broker(leader)).await?;
+        Ok::<_, Error>(connection.call(&request).await?)
+    };
+    let answered: BTreeMap<TopicPartition, ListOffsetsPartitionResponse> = match answer.await {
+        Ok(answer) => answer
+            .topics
+            .into_iter()
+            .flat_map(|topic| {
+                let name = topic.name;
+                let each = topic.partitions.into_iter();
+                each.map(move |found| ((name.clone(), found.partition_index), found))
+            })
+            .collect(),
+        Err(error) => {
+            let failed = partitions.iter();
+            return failed
+                .map(|(it, _)| ((*it).clone(), Err(error.clone())))
+                .collect();
+        }
+    };
+    let each = partitions.iter().map(|(partition, _)| {
+        let (topic, index) = partition;
+        let what = format!("{topic}-{index}");
+        let outcome = match answered.get(*partition) {
+            Some(found) => read(what, found),
+            None => Err(Error::Incomplete(what)),
+        };
+        if outcome.is_err() {
+            cluster.forget_leaders(topic);
+        }
+        ((*partition).clone(), outcome)
+    });
+    each.collect()
+}
+
+fn read(what: String, found: &ListOffsetsPartitionResponse) -> Result<FoundOffset, Error> {
+    Error::check(what, found.error_code, None)?;
+    Ok(FoundOffset {
+        offset: (0 <= found.offset).then_some(found.offset),
+        timestamp: (0 <= found.timestamp).then_some(found.timestamp),
+        leader_epoch: (0 <= found.leader_epoch).then_some(found.leader_epoch),
+    })
 }
 
 impl OffsetSpec {

@@ -43,8 +43,6 @@ pub(crate) enum Target<'a> {
     Controller,
     /// That broker.
     Broker(i32),
-    /// The broker that leads that partition.
-    Leader(&'a str, i32),
     /// The broker that coordinates that group.
     Coordinator(&'a str),
 }
@@ -144,40 +142,20 @@ impl Cluster {
                 }
                 self.broker(&image, id).await
             }
-            Target::Leader(topic, partition) => self.leader(topic, partition).await,
             Target::Coordinator(group) => self.coordinator(group).await,
         }
+    }
+
+    /// A connection for requests that wait at the broker for records.
+    pub(crate) async fn connect_to_fetch(&self, id: i32) -> Result<Connection, Error> {
+        let image = self.image();
+        let broker = image.brokers.get(&id).ok_or(Error::UnknownBroker(id))?;
+        Ok(self.pool.get(&broker.address, Purpose::Fetches).await?)
     }
 
     async fn broker(&self, image: &ClusterImage, id: i32) -> Result<Connection, Error> {
         let broker = image.brokers.get(&id).ok_or(Error::UnknownBroker(id))?;
         Ok(self.pool.get(&broker.address, Purpose::Requests).await?)
-    }
-
-    async fn leader(&self, topic: &str, partition: i32) -> Result<Connection, Error> {
-        let known = self.image();
-        let image = match known.partition(topic, partition) {
-            Some(found) if found.leader.is_some() => known,
-            _ => {
-                self.refresh(&Wanted::Named([Arc::from(topic)].into()))
-                    .await?
-            }
-        };
-        let refused = |code| Error::Refused {
-            what: format!("{topic}-{partition}"),
-            code,
-            message: None,
-        };
-        if let Some(code) = image.failed_topics.get(topic) {
-            return Err(refused(*code));
-        }
-        let found = image
-            .partition(topic, partition)
-            .ok_or_else(|| refused(ErrorCode::UnknownTopicOrPartition))?;
-        match found.leader {
-            Some(leader) => self.broker(&image, leader).await,
-            None => Err(refused(ErrorCode::LeaderNotAvailable)),
-        }
     }
 
     /// Forgets who leads a topic's partitions, so that the next question asks.

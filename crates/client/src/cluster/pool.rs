@@ -17,6 +17,8 @@ use super::backoff::Backoff;
 pub(crate) enum Purpose {
     /// Requests that are answered at once.
     Requests,
+    /// Fetches, which wait for records.
+    Fetches,
 }
 
 /// All connections of one client.

@@ -48,6 +48,14 @@ impl BatchRecords {
         Ok(Self { header, body })
     }
 
+    /// A key or a value of one of the records as bytes of its own; shares the batch's memory.
+    ///
+    /// # Panics
+    /// If `field` is not one that these records gave out.
+    pub fn share(&self, field: &[u8]) -> Bytes {
+        self.body.slice_ref(field)
+    }
+
     /// Iterates over the records; ends after the first error.
     pub fn iter(&self) -> RecordIter<'_> {
         RecordIter {

@@ -1,0 +1,26 @@
+//! What is read.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+/// A record as it lies in a partition. Key, value and headers share the memory in which they came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsumerRecord {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// The partition.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
+    /// The leader epoch in which it was written; -1 if it is not known.
+    pub leader_epoch: i32,
+    /// In ms since the Unix epoch: the producer's, or the broker's where the topic says so.
+    pub timestamp_ms: i64,
+    /// The key, if it has one.
+    pub key: Option<Bytes>,
+    /// The value; a tombstone has none.
+    pub value: Option<Bytes>,
+    /// Headers, in the producer's order; keys may repeat, and may be any bytes.
+    pub headers: Vec<(Bytes, Option<Bytes>)>,
+}
