@@ -26,6 +26,7 @@ const CRATES: &[(&str, &[&str])] = &[
         ],
     ),
     ("odradek-tests", &[]),
+    ("odradek-compat-librdkafka", &[]),
     ("odradek-load", &[]),
     ("xtask", &[]),
 ];
