@@ -6,14 +6,14 @@
 //! 2  X.log.cleaned -> X.log.swap          names synced: from here on the new segment counts, and
 //!                                         a start after a crash finishes the swap
 //! 3  X.log -> X.log.deleted, Y.log …      names synced: no old segment comes back beside the new
-//! 4  X.log.swap -> X.log                  synced with the next names: X.log.swap says the same
+//! 4  X.log.swap -> X.log                  not synced: X.log.swap says the same
 //! ```
 //!
 //! Indexes change their names before the batches in 2 and 4, after them in 3. Readers go from the
 //! old segments to the new one between 2 and 3. What fails in 3 or 4 is done again before anything
 //! else changes files of sealed segments.
 
-use std::{path::PathBuf, sync::Arc, sync::atomic::Ordering};
+use std::{path::PathBuf, sync::Arc};
 
 use super::CleanError;
 use crate::{
@@ -93,7 +93,6 @@ pub(crate) fn finish_swap(
     }
     sync_names(state)?;
     swap.new.change_suffix(SWAP_SUFFIX, "")?;
-    state.names_unsynced.store(true, Ordering::Release);
     flushing.unfinished_swap = None;
     Ok(deleted)
 }

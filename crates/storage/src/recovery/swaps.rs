@@ -7,7 +7,7 @@
 use std::{collections::BTreeSet, io, path::Path, sync::Arc};
 
 use crate::{
-    disk::{Disk, OpenMode, exists},
+    disk::{Disk, OpenMode},
     error::{IoError, OpenError},
     file_cache::FileCache,
     scan::BatchWalk,
@@ -44,16 +44,12 @@ pub(super) fn finish_swaps(files: &Arc<FileCache>, dir: &Path) -> Result<(), Ope
             end_offset,
             "finishing a compaction that was interrupted"
         );
-        for old in segments.range(base_offset..end_offset.max(base_offset + 1)) {
+        // Of the new segment's own names too: nobody can tell an old index from a new one there.
+        let mut old: BTreeSet<i64> = segments.range(base_offset..end_offset).copied().collect();
+        old.insert(base_offset);
+        for old in old {
             for suffix in [LOG_SUFFIX, OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX] {
-                remove_if_there(disk, &segment_path(dir, *old, suffix))?;
-            }
-        }
-        // An old index may be there without its segment. One beside which no new one waits is new.
-        for suffix in [OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX] {
-            let waiting = segment_path(dir, base_offset, &format!("{suffix}{SWAP_SUFFIX}"));
-            if exists(disk, &waiting).map_err(IoError::on("look for", &waiting))? {
-                remove_if_there(disk, &segment_path(dir, base_offset, suffix))?;
+                remove_if_there(disk, &segment_path(dir, old, suffix))?;
             }
         }
         // No old segment may come back beside the new one, nor an old index.
@@ -62,7 +58,7 @@ pub(super) fn finish_swaps(files: &Arc<FileCache>, dir: &Path) -> Result<(), Ope
             let to = segment_path(dir, base_offset, suffix);
             let from = segment_path(dir, base_offset, &format!("{suffix}{SWAP_SUFFIX}"));
             match disk.rename(&from, &to) {
-                // It is built anew.
+                // It had its name already, or never got that far: it is built anew.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 renamed => renamed.map_err(IoError::on("rename", &from))?,
             }

@@ -13,8 +13,9 @@ use odradek_storage::log_dir::{PreviousStop, TopicPartition};
 use odradek_storage::read::{Located, LogView, ReadRequest};
 use odradek_storage::timestamps::TimestampQuery;
 
+use crate::check_compacted::check_compacted;
 use crate::fact::StoredBatch;
-use crate::host::{Host, LATER_MS, Problem, config, log_dir_path, open_dir, topic_id};
+use crate::host::{COMPACTED, Host, LATER_MS, Problem, config, log_dir_path, open_dir, topic_id};
 use crate::world::{LogWorld, World};
 use uuid::Uuid;
 
@@ -66,20 +67,24 @@ fn check_indexes(disk: &MemoryDisk, topic: &str) -> Result<(), Problem> {
         .filter_map(|entry| entry.name.strip_suffix(".log").map(str::to_owned))
         .collect();
     segments.sort();
-    segments.pop();
-    for segment in segments {
+    let next_segments = segments.clone().into_iter().skip(1);
+    for (segment, next_segment) in segments.into_iter().zip(next_segments) {
         let base_offset: i64 = segment.parse().map_err(|_| "a segment without an offset")?;
         let log = read(&format!("{segment}.log"))?;
         let mut positions = BTreeMap::new();
-        let (mut end, mut largest) = (0, 0);
+        let (mut end, mut largest, mut next_offset) = (0, 0, base_offset);
         for batch in Batches::new(Bytes::from(log)) {
             let header = *batch
                 .map_err(|error| format!("{segment}: {error:?}"))?
                 .header();
+            next_offset = header.next_offset();
             positions.insert(end, header.last_offset() - base_offset);
             largest = largest.max(header.total_len());
             end += header.total_len();
         }
+        ensure(next_segment.parse() == Ok(next_offset), || {
+            format!("{segment} ends at {next_offset}, not at {next_segment}")
+        })?;
         let mut last = 0;
         for entry in read(&format!("{segment}.index"))?.as_chunks::<8>().0 {
             let [o1, o2, o3, o4, position @ ..] = *entry;
@@ -129,6 +134,10 @@ pub(crate) fn check_log(
     })?;
 
     let found = read_all(&view)?;
+    if topic == COMPACTED {
+        let lineage = check_compacted(&view, &found, world)?;
+        return check_producers(log, &lineage);
+    }
     let lineage = check_content(&found, world, start, end)?;
     check_lookups(&view, &found, start)?;
     check_epochs(&view, &found, end)?;
@@ -154,7 +163,7 @@ fn read_all(view: &LogView) -> Result<Vec<StoredBatch>, Problem> {
     Ok(found)
 }
 
-fn read_at(view: &LogView, offset: i64) -> Result<Vec<StoredBatch>, Problem> {
+pub(crate) fn read_at(view: &LogView, offset: i64) -> Result<Vec<StoredBatch>, Problem> {
     let request = ReadRequest {
         offset,
         upper_offset: i64::MAX,
@@ -355,6 +364,6 @@ fn send(log: &mut Log, records: Bytes) -> Result<Result<(bool, i64), String>, Pr
         .map_err(|error| format!("{error:?}")))
 }
 
-fn ensure(condition: bool, problem: impl FnOnce() -> Problem) -> Result<(), Problem> {
+pub(crate) fn ensure(condition: bool, problem: impl FnOnce() -> Problem) -> Result<(), Problem> {
     if condition { Ok(()) } else { Err(problem()) }
 }

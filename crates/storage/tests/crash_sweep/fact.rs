@@ -44,6 +44,10 @@ pub(crate) enum LogFact {
     StartsAt {
         offset: i64,
     },
+    /// Records below may be gone whose key has a later one; once this is done, they are.
+    Cleaned {
+        cleaned_to: i64,
+    },
     /// Records from here on are gone.
     Truncated {
         end_offset: i64,

@@ -149,6 +149,7 @@ impl Run {
             end_min,
             start_min: 0,
             start_max: self.world.start_max,
+            cleaned_to: self.world.cleaned_to,
         };
         World {
             topics: self.topics.clone(),

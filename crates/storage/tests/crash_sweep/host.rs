@@ -40,6 +40,19 @@ pub(crate) fn config() -> LogConfig {
     }
 }
 
+/// The topic whose log is compacted.
+pub(crate) const COMPACTED: &str = "state";
+
+/// The configuration of a topic.
+pub(crate) fn config_of(topic: &str) -> LogConfig {
+    let cleanup_compact = topic == COMPACTED;
+    LogConfig {
+        cleanup_compact,
+        cleanup_delete: !cleanup_compact,
+        ..config()
+    }
+}
+
 /// Takes the directory, which gets the id `new_id` if it is new.
 pub(crate) fn open_dir(disk: &MemoryDisk, new_id: Uuid) -> Result<LogDir, Problem> {
     let expectation = DirExpectation {
@@ -158,7 +171,7 @@ impl Host {
         };
         let options = OpenOptions {
             dir: path.clone(),
-            config: config(),
+            config: config_of(topic),
             recovery_point: stored(recovery_points),
             log_start_offset: stored(&self.log_starts),
             previous_stop: self.dir.previous_stop(),

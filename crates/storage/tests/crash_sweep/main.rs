@@ -5,9 +5,9 @@
 //! - [`workload`]: what is done to it, in scripts
 //! - [`run`], [`fact`]: carrying a script out, and keeping account of what was promised meanwhile
 //! - [`world`]: what must and what may be there after a crash at some point
-//! - [`check`]: recovers and compares
+//! - [`check`], [`check_compacted`]: recovers and compares
 //! - [`sweep`]: chooses the crashes
-//! - [`faults`]: operations that fail instead
+//! - [`faults`], [`clean_faults`]: operations that fail instead
 //!
 //! Two kinds of crash: a *power loss* leaves any subset of what was not synced; the *death of the
 //! process* leaves everything, but for the end of the write under way.
@@ -15,6 +15,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod check;
+mod check_compacted;
+mod clean_faults;
 mod fact;
 mod faults;
 mod host;
@@ -111,6 +113,19 @@ fn no_crash_after_the_process_died_in_retention_loses_what_was_promised() {
     assert_survives(
         "process death in retention",
         &Workload::process_death_in_retention(),
+    );
+}
+
+#[test]
+fn no_crash_while_a_log_is_compacted_loses_what_was_promised() {
+    assert_survives("compaction", &Workload::compaction());
+}
+
+#[test]
+fn no_crash_after_the_process_died_in_compaction_loses_what_was_promised() {
+    assert_survives(
+        "process death in compaction",
+        &Workload::process_death_in_compaction(),
     );
 }
 

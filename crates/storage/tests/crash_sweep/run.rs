@@ -6,16 +6,20 @@ use std::sync::Arc;
 
 use odradek_protocol::records::{BatchBuilder, RecordBatch};
 use odradek_storage::append::{AppendContext, AppendOrigin, AppendRequest};
+use odradek_storage::cleaner::plan::Standing;
+use odradek_storage::cleaner::{CleanError, CleanLimits, Cleaned, Supervisor};
 use odradek_storage::config::LogConfig;
 use odradek_storage::disk::Disk;
 use odradek_storage::disk::memory::MemoryDisk;
 use odradek_storage::disk::memory::crash::{CrashPoint, Kept};
 use odradek_storage::log::Log;
+use odradek_storage::retention::PendingDeletion;
 use uuid::Uuid;
 
 use crate::fact::{Fact, LogFact, StoredBatch, Timed};
 use crate::host::{Host, Topics, config, log_dir_path, open_dir};
 use crate::workload::Workload;
+use crate::world::{Crash, World};
 
 /// The directory's id.
 const DIRECTORY_ID: Uuid = Uuid::from_u128(1);
@@ -44,7 +48,9 @@ fn recorded(disk: MemoryDisk) -> MemoryDisk {
         let mut places = trace
             .lines()
             .filter_map(|line| line.split_once("at ./src/"));
-        let place = places.find(|(_, place)| !place.starts_with("disk"));
+        // The file system itself, and the guard in front of it, sync for somebody else.
+        let own = |place: &str| !place.starts_with("disk") && !place.starts_with("log_dir/guard");
+        let place = places.find(|(_, place)| own(place));
         place.map_or("the test", |(_, place)| place).to_owned()
     });
     disk
@@ -52,6 +58,22 @@ fn recorded(disk: MemoryDisk) -> MemoryDisk {
 
 /// Producers take turns; id 0 stands for batches without one.
 const PRODUCERS: i64 = 3;
+
+/// Goes on, and keeps what compaction does not need any more.
+#[derive(Default)]
+pub(crate) struct Replaced {
+    pub(crate) files: Vec<PendingDeletion>,
+}
+
+impl Supervisor for Replaced {
+    fn may_go_on(&mut self, _bytes: u64) -> bool {
+        true
+    }
+
+    fn remove_later(&mut self, files: PendingDeletion) {
+        self.files.push(files);
+    }
+}
 
 impl Run {
     pub(crate) fn new() -> Self {
@@ -69,12 +91,17 @@ impl Run {
         run
     }
 
-    fn host(&mut self) -> &mut Host {
+    pub(crate) fn host(&mut self) -> &mut Host {
         self.host.as_mut().unwrap()
     }
 
     pub(crate) fn log(&mut self, topic: &str) -> &mut Log {
         self.host().logs.get_mut(topic).unwrap()
+    }
+
+    /// What must be there after a crash now.
+    pub(crate) fn world(&self, crash: Crash) -> World {
+        World::at(&self.facts, self.disk.event_count(), crash)
     }
 
     pub(crate) fn finish(self) -> Workload {
@@ -133,7 +160,12 @@ impl Run {
             }
             for record in 0..records {
                 let value = vec![(self.now_ms as u8).wrapping_add(record as u8); size];
-                builder = builder.record(self.now_ms, Some(b"key"), Some(&value));
+                let key = [
+                    b'k',
+                    b'e',
+                    b'a' + (self.now_ms / 10 + 2 * record as i64) as u8 % 5,
+                ];
+                builder = builder.record(self.now_ms, Some(&key), Some(&value));
             }
             sent.push(builder.build());
         }
@@ -224,6 +256,42 @@ impl Run {
         self.log_fact(topic, began, LogFact::MayStartAt { offset });
         let end_offset = self.log(topic).view().recovery_point();
         self.log_fact(topic, began, LogFact::Durable { end_offset });
+    }
+
+    /// Compacts what lies below the active segment, as if nothing had been compacted before.
+    pub(crate) fn clean(&mut self, topic: &str) {
+        self.try_clean(topic).unwrap();
+    }
+
+    /// As [`clean`](Self::clean), on a disk that may fail.
+    pub(crate) fn try_clean(&mut self, topic: &str) -> Result<(), CleanError> {
+        let began = self.disk.event_count();
+        let now_ms = self.now_ms;
+        let log = self.log(topic);
+        let (cleaner, config) = (log.cleaner(), log.config().clone());
+        let standing = Standing {
+            cleaned_to: 0,
+            last_stable_offset: log.view().log_end_offset(),
+            now_ms,
+        };
+        let cleanable = cleaner.cleanable(&config, standing)?;
+        let limits = CleanLimits {
+            map_bytes: 1 << 16,
+            map_load_factor: 0.9,
+        };
+        let mut replaced = Replaced::default();
+        let cleaned = cleaner.clean(&cleanable, &config, limits, now_ms, &mut replaced);
+        if let Ok(Cleaned { cleaned_to, .. }) = cleaned {
+            self.log_fact(topic, began, LogFact::Cleaned { cleaned_to });
+            let end_offset = self.log(topic).view().recovery_point();
+            self.log_fact(topic, began, LogFact::Durable { end_offset });
+        }
+        let disk: Arc<dyn Disk> = Arc::new(self.disk.clone());
+        for files in replaced.files {
+            // What stays is removed by the next start.
+            let _ = files.remove(&disk);
+        }
+        cleaned.map(drop)
     }
 
     /// Deletes the records below `offset`, durably.

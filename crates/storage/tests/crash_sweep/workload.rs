@@ -4,6 +4,7 @@ use odradek_storage::disk::memory::MemoryDisk;
 use odradek_storage::disk::memory::crash::{History, Kept};
 
 use crate::fact::Timed;
+use crate::host::COMPACTED;
 use crate::run::Run;
 
 /// A finished run.
@@ -36,6 +37,11 @@ impl Workload {
             (
                 "process death in retention",
                 Self::process_death_in_retention(),
+            ),
+            ("compaction", Self::compaction()),
+            (
+                "process death in compaction",
+                Self::process_death_in_compaction(),
             ),
         ]
     }
@@ -261,6 +267,49 @@ impl Workload {
         run.new_leader_epoch("clicks");
         run.append_some("clicks", 1);
         run.flush("clicks");
+        run.finish()
+    }
+
+    /// Three segments, the first two of which fit into one.
+    pub(crate) fn to_be_compacted() -> Run {
+        let mut run = Run::new();
+        run.create(COMPACTED);
+        run.append_some(COMPACTED, 1);
+        run.roll(COMPACTED);
+        run.append(COMPACTED, &[(1, 3, 200), (0, 3, 300)]);
+        run.new_leader_epoch(COMPACTED);
+        run.append(COMPACTED, &[(0, 1, 50), (3, 2, 100)]);
+        run.roll(COMPACTED);
+        run.append_some(COMPACTED, 2);
+        run.roll(COMPACTED);
+        run.append(COMPACTED, &[(1, 1, 40)]);
+        // What is synced is not scanned, and its indexes are believed.
+        run.flush_in_background(COMPACTED);
+        run.checkpoint();
+        run
+    }
+
+    pub(crate) fn compaction() -> Self {
+        let mut run = Self::to_be_compacted();
+        run.clean(COMPACTED);
+        run.append(COMPACTED, &[(1, 2, 300)]);
+        run.roll(COMPACTED);
+        run.append(COMPACTED, &[(2, 1, 30)]);
+        run.clean(COMPACTED);
+        run.append(COMPACTED, &[(1, 1, 30)]);
+        run.finish()
+    }
+
+    pub(crate) fn process_death_in_compaction() -> Self {
+        let mut run = Self::to_be_compacted();
+        run.clean(COMPACTED);
+        let history = run.disk.history();
+        // Two segments have left, the one in their place has not its name yet.
+        let site = "remove *.snapshot (cleaner";
+        run.was_killed_at(history.events_before_sync(site).unwrap());
+        run.start();
+        run.append(COMPACTED, &[(1, 1, 300)]);
+        run.flush(COMPACTED);
         run.finish()
     }
 

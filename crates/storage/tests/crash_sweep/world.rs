@@ -25,6 +25,8 @@ pub(crate) struct LogWorld {
     pub(crate) start_min: i64,
     /// The log starts here or earlier.
     pub(crate) start_max: i64,
+    /// Every record that has a later one with its key below this is gone.
+    pub(crate) cleaned_to: i64,
 }
 
 /// What is known of all logs, and of the directory.
@@ -77,9 +79,10 @@ impl World {
                 }
             }
             LogFact::Durable { end_offset } if done => log.end_min = log.end_min.max(*end_offset),
+            LogFact::Cleaned { cleaned_to } if done => log.cleaned_to = *cleaned_to,
             LogFact::MayStartAt { offset } => log.start_max = *offset,
             LogFact::StartsAt { offset } if done => log.start_min = *offset,
-            LogFact::Durable { .. } | LogFact::StartsAt { .. } => {}
+            LogFact::Durable { .. } | LogFact::StartsAt { .. } | LogFact::Cleaned { .. } => {}
             LogFact::Truncated { end_offset } => {
                 log.end_min = log.end_min.min(*end_offset);
                 if done {
