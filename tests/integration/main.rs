@@ -2,20 +2,27 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod admin;
+mod administration;
+mod administration_views;
 mod bad_input;
 mod client;
 mod config;
+mod config_changes;
+mod config_effects;
+mod config_raw;
 mod connection;
 mod crash;
 mod durability;
 mod fetch;
 mod fetch_raw;
+mod full_disk;
 mod golden;
 mod idempotence;
 mod limits;
 mod list_offsets;
 mod offsets;
 mod offsets_raw;
+mod offsets_scale;
 mod produce;
 mod produce_raw;
 mod recovery;
