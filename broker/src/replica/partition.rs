@@ -347,7 +347,7 @@ impl Partition {
     }
 
     /// Tells the background flusher by when the topic wants it to flush.
-    fn note_flush_ms(self: &Arc<Self>, log: &Log) {
+    pub(super) fn note_flush_ms(self: &Arc<Self>, log: &Log) {
         let flush_ms = log.config().flush_ms;
         if flush_ms < i64::MAX
             && self.view.has_unflushed()

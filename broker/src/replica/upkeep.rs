@@ -4,7 +4,7 @@
 //! Every function here blocks and runs on the disk pool. Those that change the log hold it, so an
 //! append that comes meanwhile waits in its queue; a background flush holds up nobody.
 
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, atomic::Ordering};
 
 use odradek_storage::{config::LogConfig, error::LogError, retention::PendingDeletion};
 use tokio::time::Instant;
@@ -75,11 +75,13 @@ impl Partition {
         Ok(())
     }
 
-    /// Changes the topic's configuration from the next append on.
-    pub(super) fn update_config(&self, config: LogConfig) {
+    /// Changes the topic's configuration from the next append on. What is unflushed already is
+    /// flushed by the new `flush.ms` as well.
+    pub(super) fn update_config(self: &Arc<Self>, config: LogConfig) {
         self.cleaning.update_config(config.clone());
         if let Some(log) = self.log.lock().as_mut() {
             log.update_config(config);
+            self.note_flush_ms(log);
         }
     }
 
