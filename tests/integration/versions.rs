@@ -9,24 +9,32 @@ use odradek_protocol::{
         api_versions::{ApiVersionsRequest, ApiVersionsResponse},
         create_partitions::{CreatePartitionsRequest, CreatePartitionsResponse},
         create_topics::{CreateTopicsRequest, CreateTopicsResponse},
+        delete_groups::{DeleteGroupsRequest, DeleteGroupsResponse},
         delete_records::{DeleteRecordsRequest, DeleteRecordsResponse},
         delete_topics::{DeleteTopicsRequest, DeleteTopicsResponse},
         describe_cluster::{DescribeClusterRequest, DescribeClusterResponse},
         describe_configs::{DescribeConfigsRequest, DescribeConfigsResponse},
+        describe_groups::{DescribeGroupsRequest, DescribeGroupsResponse},
         describe_log_dirs::{DescribeLogDirsRequest, DescribeLogDirsResponse},
         describe_producers::{DescribeProducersRequest, DescribeProducersResponse},
         describe_topic_partitions::{
             DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse,
         },
         fetch::{FetchRequest, FetchResponse},
+        find_coordinator::{FindCoordinatorRequest, FindCoordinatorResponse},
+        heartbeat::{HeartbeatRequest, HeartbeatResponse},
         incremental_alter_configs::{
             IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
         },
         init_producer_id::{InitProducerIdRequest, InitProducerIdResponse},
+        join_group::{JoinGroupRequest, JoinGroupResponse},
+        leave_group::{LeaveGroupRequest, LeaveGroupResponse},
+        list_groups::{ListGroupsRequest, ListGroupsResponse},
         list_offsets::{ListOffsetsRequest, ListOffsetsResponse},
         metadata::{MetadataRequest, MetadataResponse},
         offset_for_leader_epoch::{OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse},
         produce::{ProduceRequest, ProduceResponse},
+        sync_group::{SyncGroupRequest, SyncGroupResponse},
     },
 };
 use odradek_tests::broker::Broker;
@@ -45,6 +53,13 @@ const ADVERTISED: &[(ApiKey, i16, i16)] = &[
     (ApiKey::Fetch, 4, 17),
     (ApiKey::ListOffsets, 1, 10),
     (ApiKey::Metadata, 0, 13),
+    (ApiKey::FindCoordinator, 0, 6),
+    (ApiKey::JoinGroup, 0, 9),
+    (ApiKey::Heartbeat, 0, 4),
+    (ApiKey::LeaveGroup, 0, 5),
+    (ApiKey::SyncGroup, 0, 5),
+    (ApiKey::DescribeGroups, 0, 6),
+    (ApiKey::ListGroups, 0, 5),
     (ApiKey::ApiVersions, 0, 4),
     (ApiKey::CreateTopics, 2, 7),
     (ApiKey::DeleteTopics, 1, 6),
@@ -56,6 +71,7 @@ const ADVERTISED: &[(ApiKey, i16, i16)] = &[
     (ApiKey::IncrementalAlterConfigs, 0, 1),
     (ApiKey::DescribeLogDirs, 1, 4),
     (ApiKey::CreatePartitions, 0, 3),
+    (ApiKey::DeleteGroups, 0, 2),
     (ApiKey::DescribeCluster, 0, 2),
     (ApiKey::DescribeProducers, 0, 0),
     (ApiKey::DescribeTopicPartitions, 0, 0),
@@ -109,6 +125,14 @@ fn what_is_advertised_is_answered_in_every_version() {
         &mut wire,
         &IncrementalAlterConfigsRequest::default(),
     );
+    each_version::<_, FindCoordinatorResponse>(&mut wire, &FindCoordinatorRequest::default());
+    each_version::<_, JoinGroupResponse>(&mut wire, &JoinGroupRequest::default());
+    each_version::<_, SyncGroupResponse>(&mut wire, &SyncGroupRequest::default());
+    each_version::<_, HeartbeatResponse>(&mut wire, &HeartbeatRequest::default());
+    each_version::<_, LeaveGroupResponse>(&mut wire, &LeaveGroupRequest::default());
+    each_version::<_, DescribeGroupsResponse>(&mut wire, &DescribeGroupsRequest::default());
+    each_version::<_, ListGroupsResponse>(&mut wire, &ListGroupsRequest::default());
+    each_version::<_, DeleteGroupsResponse>(&mut wire, &DeleteGroupsRequest::default());
     each_version::<_, DescribeClusterResponse>(&mut wire, &DescribeClusterRequest::default());
     each_version::<_, DeleteRecordsResponse>(&mut wire, &DeleteRecordsRequest::default());
     each_version::<_, CreatePartitionsResponse>(&mut wire, &CreatePartitionsRequest::default());
