@@ -6,6 +6,7 @@ mod administration;
 mod administration_views;
 mod bad_input;
 mod client;
+mod compaction;
 mod config;
 mod config_changes;
 mod config_effects;
