@@ -7,6 +7,7 @@
 
 mod administration;
 mod api_versions;
+mod configuration;
 mod fetch;
 mod metadata;
 mod produce;
