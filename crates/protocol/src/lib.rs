@@ -10,6 +10,7 @@
 //! - [`messages`]: one file per API, declared with the macro of [`mod@message`]
 //! - [`request`]: which response answers which request
 //! - [`error_code`]: the numbered errors inside responses
+//! - [`uuid_text`]: how ids are written for people
 //! - [`records`]: record batches, the unit of produce, storage, replication and fetch
 //!
 //! This crate says what *can* be read and written; what a broker advertises and how it answers is
@@ -24,6 +25,7 @@ pub mod messages;
 pub mod primitives;
 pub mod records;
 pub mod request;
+pub mod uuid_text;
 
 pub use api_key::ApiKey;
 pub use error_code::ErrorCode;

@@ -36,7 +36,6 @@ pub mod read;
 pub mod recovery;
 pub mod retention;
 pub mod timestamps;
-pub mod uuid_text;
 
 mod group;
 mod index;
@@ -48,6 +47,8 @@ mod segment_writer;
 mod segments;
 mod state;
 mod truncate;
+
+pub use odradek_protocol::uuid_text;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

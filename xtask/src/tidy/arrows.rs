@@ -14,7 +14,11 @@ const CRATES: &[(&str, &[&str])] = &[
     ("odradek-storage", &["odradek-protocol"]),
     ("odradek-metadata", &["odradek-protocol"]),
     ("odradek-connection", &["odradek-protocol"]),
-    ("odradek-client", &["odradek-connection", "odradek-protocol"]),
+    ("odradek-cli", &["odradek-client"]),
+    (
+        "odradek-client",
+        &["odradek-connection", "odradek-protocol"],
+    ),
     ("odradek-quorum", &[]),
     (
         "odradek-broker",

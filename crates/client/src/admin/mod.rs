@@ -1,12 +1,14 @@
 //! Looking at a cluster and changing it: each call is one request with a result for each item.
 //!
 //! - [`topics`]: create, describe, grow and delete topics
+//! - [`configs`]: what is configured, and by whom
 //! - [`groups`], [`group_offsets`]: consumer groups and what they have committed
 //! - [`offsets`]: where partitions begin and end, and what lies at a time
 //!
 //! A call repeats itself while the reason for its failure may pass, for at most
 //! `default.api.timeout.ms`. What a broker refuses for good is the result of that item.
 
+pub mod configs;
 pub mod group_offsets;
 pub mod groups;
 pub mod offsets;

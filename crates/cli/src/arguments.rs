@@ -1,0 +1,104 @@
+//! Which tool is meant, and its options in every spelling that Kafka's tools take.
+
+use std::path::Path;
+
+use crate::tools::Tool;
+
+/// A tool and what it was given; the first argument is its name, for messages.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Invocation {
+    pub(crate) tool: Tool,
+    pub(crate) arguments: Vec<String>,
+}
+
+/// No tool has that name.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum UnknownTool {
+    #[error("usage: odradek TOOL [OPTIONS]\ntools: {}", Tool::names())]
+    None,
+    #[error("odradek: there is no tool \"{0}\"\ntools: {names}", names = Tool::names())]
+    Unknown(String),
+}
+
+/// The tool is the name under which the program was started, or else its first argument.
+pub(crate) fn read(arguments: Vec<String>) -> Result<Invocation, UnknownTool> {
+    let mut arguments = arguments.into_iter();
+    let program = arguments.next().unwrap_or_default();
+    let linked_as = Path::new(&program)
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    let tool = if let Some(tool) = Tool::find(without_affixes(linked_as)) {
+        tool
+    } else {
+        let name = arguments.next().ok_or(UnknownTool::None)?;
+        Tool::find(without_affixes(&name)).ok_or(UnknownTool::Unknown(name))?
+    };
+    let name = format!("kafka-{}", tool.name());
+    let arguments = arguments.map(with_two_dashes);
+    Ok(Invocation {
+        tool,
+        arguments: std::iter::once(name).chain(arguments).collect(),
+    })
+}
+
+/// `kafka-topics.sh` and `kafka-topics` are both `topics`.
+fn without_affixes(name: &str) -> &str {
+    let name = name.strip_prefix("kafka-").unwrap_or(name);
+    name.strip_suffix(".sh").unwrap_or(name)
+}
+
+/// Kafka's tools take `-group` for `--group`.
+fn with_two_dashes(argument: String) -> String {
+    let mut characters = argument.chars();
+    let has_one_dash = characters.next() == Some('-');
+    let is_word = characters.next().is_some_and(char::is_alphabetic) && characters.next().is_some();
+    if has_one_dash && is_word {
+        format!("-{argument}")
+    } else {
+        argument
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(arguments: &[&str]) -> Result<Invocation, UnknownTool> {
+        read(arguments.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn the_tool_is_the_programs_name_or_its_first_argument() {
+        for arguments in [
+            &["/usr/bin/odradek", "topics", "--list"][..],
+            &["odradek", "kafka-topics.sh", "--list"],
+            &["bin/kafka-topics.sh", "--list"],
+            &["kafka-topics", "--list"],
+        ] {
+            let expected = Invocation {
+                tool: Tool::Topics,
+                arguments: ["kafka-topics", "--list"].map(str::to_owned).to_vec(),
+            };
+            assert_eq!(of(arguments), Ok(expected));
+        }
+    }
+
+    #[test]
+    fn a_name_that_no_tool_has_is_told_with_those_that_there_are() {
+        let error = of(&["odradek", "topic"])
+            .err()
+            .map(|error| error.to_string());
+        assert!(error.is_some_and(|text| text.contains("topic") && text.contains("get-offsets")));
+        assert_eq!(of(&["odradek"]), Err(UnknownTool::None));
+    }
+
+    #[test]
+    fn long_options_may_have_one_dash() {
+        let changed = |text: &str| with_two_dashes(text.to_owned());
+        assert_eq!(changed("-group"), "--group");
+        for same in ["--group", "-1", "-h", "group", "-", "--"] {
+            assert_eq!(changed(same), same);
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Kafka's command-line tools in one binary.
+//!
+//! `odradek topics …`, or `kafka-topics …` and `kafka-topics.sh …` when it is linked under that
+//! name. Names of options, output and exit codes are Apache Kafka's, so that scripts go on working.
+//!
+//! - `arguments`: which tool, and options in every spelling that Kafka takes
+//! - `connection`: options that all tools share
+//! - `tools`: one file per tool
+//!
+//! **Invariant:** a tool says everything through its [`Outcome`] or the standard streams; a closed
+//! pipe ends it quietly.
+
+mod arguments;
+mod connection;
+mod output;
+mod tools;
+
+use std::process::ExitCode;
+
+use arguments::Invocation;
+
+/// How a tool ended.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// As was asked for.
+    Done,
+    /// Not so, and everything has been said.
+    Failed,
+}
+
+fn main() -> ExitCode {
+    let invocation = arguments::read(std::env::args().collect());
+    let Invocation { tool, arguments } = match invocation {
+        Ok(invocation) => invocation,
+        Err(usage) => {
+            output::error(&usage.to_string());
+            return ExitCode::FAILURE;
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output::error(&format!("start: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = runtime.block_on(tool.run(arguments));
+    output::flush();
+    // Not waited for: a read of standard input cannot be called off.
+    runtime.shutdown_background();
+    match outcome {
+        Outcome::Done => ExitCode::SUCCESS,
+        Outcome::Failed => ExitCode::FAILURE,
+    }
+}
