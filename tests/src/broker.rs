@@ -32,6 +32,8 @@ pub struct Setup {
     arguments: Vec<String>,
     /// Soft and hard limit.
     descriptors: Option<(u64, u64)>,
+    /// Where `log.dirs` is made; by default beside what the broker prints.
+    disk: Option<PathBuf>,
 }
 
 impl Setup {
@@ -57,6 +59,17 @@ impl Setup {
         self
     }
 
+    /// Puts the data into a new folder of this one, which may be another disk.
+    #[must_use]
+    pub fn on_disk(mut self, disk: &Path) -> Self {
+        self.disk = Some(disk.to_owned());
+        self
+    }
+
+    fn log_dir(&self, directory: &Path) -> PathBuf {
+        self.disk.as_deref().unwrap_or(directory).join("data")
+    }
+
     /// Starts a broker on an empty directory and waits until it is ready.
     ///
     /// # Panics
@@ -72,7 +85,7 @@ impl Setup {
     /// As [`start`](Self::start).
     pub fn start_on(self, prepare: impl FnOnce(&Path)) -> Broker {
         let directory = TempDir::new().expect("a temporary directory can be made");
-        prepare(&directory.path().join("data"));
+        prepare(&self.log_dir(directory.path()));
         let (port, admin_port) = (port::unused(), port::unused());
         let began = Instant::now();
         let child = self.spawn(directory.path(), port, admin_port);
@@ -112,7 +125,7 @@ impl Setup {
             .args(overriding("admin.listener", &format!("127.0.0.1:{admin}")))
             .args(overriding(
                 "log.dirs",
-                &directory.join("data").to_string_lossy(),
+                &self.log_dir(directory).to_string_lossy(),
             ))
             .args(&self.arguments)
             .stdin(Stdio::null())
@@ -166,7 +179,7 @@ impl Broker {
 
     /// Where the partitions' directories are.
     pub fn log_dir(&self) -> PathBuf {
-        self.directory.path().join("data")
+        self.setup.log_dir(self.directory.path())
     }
 
     /// How long the last start took, from the start of the process to `/readyz`.

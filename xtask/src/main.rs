@@ -4,6 +4,7 @@
 //! - [`docs`]: writes the documents that come from the code.
 //! - [`fuzz`]: a bounded run of every fuzz target.
 //! - [`demo`]: the main job on real data: the flights, with and without SIGKILL.
+//! - [`full_disk`]: the test of a full disk on a loop device.
 //! - [`bench`]: the figures of docs/benchmarks.md, beside Apache Kafka.
 //! - [`compat`]: every client, every case, on both brokers.
 //! - [`peer`]: Apache Kafka itself, from its published artifacts.
@@ -24,6 +25,7 @@ mod broker;
 mod compat;
 mod demo;
 mod docs;
+mod full_disk;
 mod fuzz;
 mod peer;
 mod process;
@@ -52,6 +54,8 @@ enum Command {
     Fuzz(fuzz::Arguments),
     /// Loads real flights through a real client, reads them back and compares.
     Demo(demo::Arguments),
+    /// Fills an ext4 of 64 MiB on a loop device under load; takes root.
+    FullDisk(full_disk::Arguments),
     /// Measures Odradek, beside Apache Kafka where Java and Maven are there.
     Bench(bench::Arguments),
     /// Runs the clients of tests/compat on Odradek and on Apache Kafka.
@@ -76,6 +80,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Docs => docs::run(),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::FullDisk(arguments) => full_disk::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Compat(arguments) => compat::run(&arguments),
         Command::Peer(arguments) => peer::run(&arguments),

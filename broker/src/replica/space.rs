@@ -132,7 +132,15 @@ impl DiskSpace {
             }),
             low: watch::Sender::new(false),
         };
-        space.look(&mut space.state.lock(), now);
+        {
+            let mut state = space.state.lock();
+            space.look(&mut state, now);
+            // Nobody knows whether the process before this one had to refuse produces: between the
+            // two limits, it had.
+            if state.low.is_none() && !space.has_room_again(&state) {
+                space.begin_refusing(&mut state, now, LOW_MIN);
+            }
+        }
         space
     }
 
@@ -226,13 +234,16 @@ impl DiskSpace {
             None if state.free_bytes < self.reserve_bytes => {
                 self.begin_refusing(state, now, LOW_MIN);
             }
-            Some((since, until))
-                if until <= now && self.reserve_bytes / HYSTERESIS_PART <= spare_bytes =>
-            {
+            Some((since, until)) if until <= now && self.has_room_again(state) => {
                 self.end_refusing(state, now - since);
             }
             _ => {}
         }
+    }
+
+    fn has_room_again(&self, state: &State) -> bool {
+        let enough = self.reserve_bytes + self.reserve_bytes / HYSTERESIS_PART;
+        enough <= state.free_bytes
     }
 
     fn begin_refusing(&self, state: &mut State, now: Instant, at_least: Duration) {

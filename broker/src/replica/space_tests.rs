@@ -44,7 +44,7 @@ fn admits(space: &DiskSpace, what: AppendFor, bytes: u64) -> bool {
 #[tokio::test(start_paused = true)]
 async fn produces_end_at_the_reserve_and_internal_topics_at_a_quarter_of_it() {
     let disk = ProbedDisk::default();
-    let space = with_free(&disk, 17 * MIB);
+    let space = with_free(&disk, 18 * MIB);
     assert!(admits(&space, AppendFor::Clients, MIB));
     set_free(&disk, 16 * MIB - 1);
     advance(LOOK_INTERVAL).await;
@@ -75,10 +75,10 @@ async fn what_is_admitted_between_two_looks_cannot_eat_the_reserve() {
 #[tokio::test(start_paused = true)]
 async fn one_append_takes_no_more_than_half_of_the_reserve() {
     let disk = ProbedDisk::default();
-    let space = with_free(&disk, 17 * MIB);
-    assert!(!admits(&space, AppendFor::Clients, 10 * MIB));
-    let space = with_free(&ProbedDisk::default(), 17 * MIB);
-    assert!(admits(&space, AppendFor::Clients, 9 * MIB));
+    let space = with_free(&disk, 18 * MIB);
+    assert!(!admits(&space, AppendFor::Clients, 11 * MIB));
+    let space = with_free(&ProbedDisk::default(), 18 * MIB);
+    assert!(admits(&space, AppendFor::Clients, 10 * MIB));
 }
 
 #[tokio::test(start_paused = true)]
@@ -92,6 +92,12 @@ async fn produces_begin_again_an_eighth_above_the_reserve_and_not_before() {
     set_free(&disk, 18 * MIB);
     assert!(!space.report().produces_refused);
     assert!(admits(&space, AppendFor::Clients, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_between_the_two_limits_goes_on_refusing() {
+    assert!(with_free(&ProbedDisk::default(), 18 * MIB - 1).is_low());
+    assert!(!with_free(&ProbedDisk::default(), 18 * MIB).is_low());
 }
 
 #[tokio::test(start_paused = true)]
