@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
-use std::{path::Path, sync::atomic::Ordering};
+use std::{io::ErrorKind, path::Path, sync::atomic::Ordering};
 
 use odradek_metadata::records::{PartitionRecord, RemoveTopicRecord};
 
@@ -122,6 +122,35 @@ async fn a_topic_deleted_while_the_broker_was_down_leaves_nothing_to_the_next_of
     let broker = broker.crash().await;
     let partition = broker.partition("t", 0);
     assert_eq!((partition.log_start(), partition.high_watermark()), (0, 1));
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full_during_a_deletion_does_not_harm_the_next_topic_of_the_name() {
+    for operations in 0.. {
+        let mut broker = TestBroker::new().await;
+        broker.create("t", 1, &[]).await;
+        for _ in 0..10 {
+            append(&broker, "t", 0, "old").await;
+        }
+        let mut broker = broker.restart().await;
+        broker.disk.memory.fail(operations, ErrorKind::StorageFull);
+        broker.delete("t").await;
+        if broker.disk.memory.fault_pending() {
+            assert!(4 < operations, "a deletion renames and writes checkpoints");
+            break;
+        }
+        broker.create("t", 1, &[]).await;
+        broker.manager.open_those_that_need_space().await;
+        // A failed sync takes the directory offline, whatever it failed for.
+        let is_offline = broker.manager.log_dir().health().offline().is_some();
+        if !is_offline {
+            assert_eq!(append(&broker, "t", 0, "new").await, 0, "{operations}");
+        }
+        let broker = broker.crash().await;
+        let expected = i64::from(!is_offline);
+        let offset = append(&broker, "t", 0, "newer").await;
+        assert_eq!(offset, expected, "{operations}");
+    }
 }
 
 #[tokio::test]
