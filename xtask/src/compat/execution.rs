@@ -21,8 +21,8 @@ use super::{
     client::{Program, last_line},
 };
 
-/// Programs give up by themselves after 60 s; this is for one that hangs.
-const CASE_LIMIT: Duration = Duration::from_secs(90);
+/// Programs give up by themselves after about 60 s; this is for one that hangs.
+const CASE_LIMIT: Duration = Duration::from_mins(3);
 /// By this a program says that its client cannot do the case.
 const CANNOT: i32 = 77;
 
