@@ -236,6 +236,11 @@ impl Group {
             && self.invited.is_empty()
     }
 
+    /// Whether nobody is in it, nor about to come.
+    pub(crate) fn is_deserted(&self) -> bool {
+        self.state == GroupState::Empty && self.invited.is_empty()
+    }
+
     /// Whether a member may be subscribed to the topic, so that its offsets must stay.
     pub(crate) fn is_subscribed_to(&self, topic: &str) -> bool {
         self.is_of_consumers() && self.subscriptions.may_contain(topic)
