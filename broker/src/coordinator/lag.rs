@@ -60,7 +60,9 @@ impl Coordinator {
             Some(entry) => positions(entry).collect(),
             None => return Ok(Vec::new()),
         };
-        lags.iter_mut().for_each(|lag| self.look_up_end(lag));
+        for lag in &mut lags {
+            self.look_up_end(lag);
+        }
         Ok(lags)
     }
 
@@ -78,8 +80,9 @@ impl Coordinator {
                 }
             }
         }
-        let shown = &mut lags.shown;
-        shown.iter_mut().for_each(|(_, lag)| self.look_up_end(lag));
+        for (_, lag) in &mut lags.shown {
+            self.look_up_end(lag);
+        }
         lags
     }
 

@@ -169,3 +169,70 @@ impl Chunk {
         taken
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use odradek_protocol::records::{
+        BatchBuilder,
+        batch::CRC_COVERS_FROM,
+        control::{EndTransactionMarker, Outcome},
+    };
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Keys(Vec<Vec<u8>>);
+
+    impl Replay for Keys {
+        fn take(&mut self, batch: &BatchRecords) -> bool {
+            let keys = batch
+                .iter()
+                .map(|record| record.unwrap().key.unwrap().to_vec());
+            self.0.extend(keys);
+            true
+        }
+    }
+
+    fn batch(key: &str) -> Vec<u8> {
+        let batch = BatchBuilder::new().record(1, Some(key.as_bytes()), None);
+        batch.build().to_bytes().to_vec()
+    }
+
+    fn give(batches: &[Vec<u8>]) -> (Vec<Vec<u8>>, Replayed) {
+        let chunk = Chunk {
+            batches: batches.concat().into(),
+            next: Some(7),
+        };
+        let mut keys = Keys::default();
+        let taken = chunk.give_to(&mut keys);
+        assert_eq!((taken.next, taken.ended), (Some(7), false));
+        (keys.0, taken.found)
+    }
+
+    #[test]
+    fn a_broken_batch_is_left_out_and_does_not_hide_the_next() {
+        let mut broken = batch("broken");
+        *broken.last_mut().unwrap() ^= 1;
+        let mut unreadable = batch("unreadable");
+        unreadable[CRC_COVERS_FROM + 1] |= 0x07; // No such codec.
+        let (keys, found) = give(&[batch("a"), broken, batch("b")]);
+        assert_eq!(keys, [b"a", b"b"]);
+        assert_eq!((found.records, found.broken_batches), (2, 1));
+        let (keys, found) = give(&[batch("a"), unreadable, batch("b")]);
+        assert_eq!((keys.len(), found.broken_batches), (1, 1), "{keys:?}");
+    }
+
+    #[test]
+    fn the_markers_of_transactions_are_no_state() {
+        let marker = EndTransactionMarker {
+            outcome: Outcome::Commit,
+            coordinator_epoch: 0,
+        };
+        let marker = BatchBuilder::end_transaction(1, 0, marker, 1);
+        let marker = marker.build().to_bytes().to_vec();
+        let (keys, found) = give(&[batch("a"), marker, batch("b")]);
+        assert_eq!(keys, [b"a", b"b"]);
+        assert_eq!((found.records, found.broken_batches), (2, 0));
+    }
+}

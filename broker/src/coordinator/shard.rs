@@ -337,6 +337,9 @@ impl ShardState {
             None => {
                 if let Some(entry) = self.groups.get_mut(group) {
                     entry.offsets.remove(topic, partition);
+                    if entry.offsets.is_empty() && entry.group.is_blank() {
+                        self.groups.remove(group);
+                    }
                 }
             }
         }

@@ -156,7 +156,7 @@ impl StateLog {
         // Held while enqueueing: both queues have the same order.
         let mut pending = shared.pending.lock();
         pending.appends.push_back(PendingAppend {
-            enqueued: shared.enqueue(&records),
+            enqueued: shared.enqueue(records),
             then: Box::new(then),
         });
         if !std::mem::replace(&mut pending.finishing, true) {
@@ -190,13 +190,13 @@ impl Shared {
 
     fn enqueue(
         &self,
-        records: &[StateRecord],
+        records: Vec<StateRecord>,
     ) -> Result<(Arc<Partition>, AppendReply), StateLogError> {
         let partition = self.partition()?;
         let now_ms = self.clock.now_ms();
         let mut batch = BatchBuilder::new();
         for StateRecord { key, value } in records {
-            batch = batch.record(now_ms, Some(key), value.as_deref());
+            batch = batch.record(now_ms, Some(&key), value.as_deref());
         }
         let request = AppendRequest {
             records: batch.build().to_bytes(),
@@ -238,3 +238,7 @@ impl std::fmt::Debug for PendingAppend {
         f.debug_struct("PendingAppend").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+#[path = "state_log_tests.rs"]
+mod tests;

@@ -12,7 +12,7 @@ use super::{CommittedOffset, tombstone};
 use crate::{
     coordinator::{
         Coordinator,
-        group::{Claim, Effects, GroupError},
+        group::{Claim, GroupError},
         records::StateKey,
         shard::{Shard, ShardState},
         state_log::{Appending, StateLogError, StateRecord},

@@ -37,12 +37,8 @@ pub(crate) enum DeletionError {
     Subscribed,
 }
 
-/// A position by its place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Position {
-    pub(crate) topic: Arc<str>,
-    pub(crate) partition: i32,
-}
+/// Where a position is: topic and partition.
+pub(crate) type Place = (Arc<str>, i32);
 
 impl Coordinator {
     /// Deletes positions and resolves when the log knows it. One that does not exist is deleted
@@ -78,10 +74,7 @@ impl Coordinator {
                     return Err(DeletionError::Subscribed);
                 }
                 if entry.offsets.is_known(topic, *partition) {
-                    doomed.push(Position {
-                        topic: Arc::clone(&known.name),
-                        partition: *partition,
-                    });
+                    doomed.push((Arc::clone(&known.name), *partition));
                 }
                 Ok(())
             });
@@ -147,7 +140,7 @@ pub(crate) fn select(
     state: &ShardState,
     group: &str,
     condition: impl Fn(&str, &CommittedOffset) -> bool,
-) -> Vec<Position> {
+) -> Vec<Place> {
     let Some(entry) = state.groups.get(group) else {
         return Vec::new();
     };
@@ -158,21 +151,18 @@ pub(crate) fn select(
             condition(topic, committed) && !entry.offsets.is_in_flight(topic, *partition)
         });
     selected
-        .map(|(topic, partition, _)| Position {
-            topic: Arc::clone(topic),
-            partition,
-        })
+        .map(|(topic, partition, _)| (Arc::clone(topic), partition))
         .collect()
 }
 
 /// The records that delete these positions.
 pub(crate) fn tombstones(
     group: &str,
-    positions: &[Position],
+    positions: &[Place],
 ) -> Result<Vec<StateRecord>, EncodeError> {
     let tombstones = positions
         .iter()
-        .map(|position| tombstone(group, &position.topic, position.partition));
+        .map(|(topic, partition)| tombstone(group, topic, *partition));
     tombstones.collect()
 }
 
@@ -180,7 +170,7 @@ pub(crate) fn tombstones(
 fn append(
     shard: &Arc<Shard>,
     group: &str,
-    positions: Vec<Position>,
+    positions: Vec<Place>,
     tombstones: Vec<StateRecord>,
 ) -> Option<Appending> {
     if tombstones.is_empty() {
@@ -191,7 +181,7 @@ fn append(
         if appended.is_ok()
             && let Some(entry) = forgetting.state().groups.get_mut(&*group)
         {
-            for Position { topic, partition } in &positions {
+            for (topic, partition) in &positions {
                 entry.offsets.remove(topic, *partition);
             }
         }

@@ -10,12 +10,12 @@ use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    CommittedOffset, GroupOffsets,
-    delete::{GROUPS_AT_ONCE, Position, TOMBSTONES_MAX, select, tombstones},
+    CommittedOffset,
+    delete::{GROUPS_AT_ONCE, Place, TOMBSTONES_MAX, select, tombstones},
 };
 use crate::coordinator::{
     Coordinator,
-    group::{Group, GroupState, OffsetsAge},
+    group::{Group, OffsetsAge},
     records::StateKey,
     shard::{Entry, Shard, ShardState},
     state_log::StateRecord,
@@ -99,7 +99,7 @@ fn expire(shard: &Arc<Shard>, expiry: Expiry) {
 #[derive(Debug)]
 struct Forgotten {
     group: Arc<str>,
-    positions: Vec<Position>,
+    positions: Vec<Place>,
     /// Nothing is left of it then.
     whole: bool,
 }
@@ -110,7 +110,7 @@ impl Forgotten {
         let mut positions = select(state, name, |topic, committed| {
             expiry.has_expired(group, topic, committed)
         });
-        let whole = group.state() == GroupState::Empty && positions.len() == offsets.entries();
+        let whole = group.is_deserted() && positions.len() == offsets.entries();
         positions.truncate(TOMBSTONES_MAX);
         (whole || !positions.is_empty()).then(|| Self {
             group: Arc::clone(name),
@@ -134,16 +134,14 @@ impl Forgotten {
     }
 
     /// The log knows that it is gone. Somebody may have come back meanwhile.
-    fn forget(&self, state: &mut ShardState) {
-        let Some(entry) = state.groups.get_mut(&self.group) else {
-            return;
-        };
-        for Position { topic, partition } in &self.positions {
-            entry.offsets.remove(topic, *partition);
+    fn forget(&self, shard: &Shard) {
+        if self.whole {
+            return shard.forget(&self.group, &self.positions);
         }
-        let is_unused = entry.group.state() == GroupState::Empty && entry.offsets.is_empty();
-        if self.whole && is_unused {
-            state.groups.remove(&self.group);
+        if let Some(entry) = shard.state().groups.get_mut(&self.group) {
+            for (topic, partition) in &self.positions {
+                entry.offsets.remove(topic, *partition);
+            }
         }
     }
 }
@@ -165,9 +163,8 @@ fn append(shard: &Arc<Shard>, forgotten: Vec<Forgotten>) {
         let partition = forgetting.partition();
         match appended {
             Ok(_) => {
-                let mut state = forgetting.state();
                 for group in &forgotten {
-                    group.forget(&mut state);
+                    group.forget(&forgetting);
                 }
                 tracing::info!(partition, positions, groups, "offsets expired");
             }
@@ -177,3 +174,7 @@ fn append(shard: &Arc<Shard>, forgotten: Vec<Forgotten>) {
     // Nobody waits for it.
     drop(appended);
 }
+
+#[cfg(test)]
+#[path = "expiration_tests.rs"]
+mod tests;

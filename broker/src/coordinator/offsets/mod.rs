@@ -82,11 +82,6 @@ impl GroupOffsets {
         })
     }
 
-    /// How many positions are committed.
-    pub(crate) fn len(&self) -> usize {
-        self.iter().count()
-    }
-
     /// How many partitions have a position, or get one.
     pub(crate) fn entries(&self) -> usize {
         self.topics.iter().map(|topic| topic.partitions.len()).sum()
