@@ -2,11 +2,12 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Write as _,
     fs,
     io::{Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -32,7 +33,7 @@ const EAGER: &[(&str, &str)] = &[
     ("log.segment.delete.delay.ms", "0"),
 ];
 
-/// About 250 records of the load fill a segment.
+/// About 130 records of the load fill a segment.
 const COMPACTED: &[(&str, &str)] = &[
     ("cleanup.policy", "compact"),
     ("segment.bytes", "1048576"),
@@ -41,14 +42,29 @@ const COMPACTED: &[(&str, &str)] = &[
 
 const KEYS: usize = 60;
 
+const VALUE_BYTES: usize = 8000;
+
+/// Text that no codec makes much smaller.
+static NOISE: LazyLock<String> = LazyLock::new(|| {
+    let mut word: u64 = 1;
+    let mut noise = String::new();
+    for _ in 0..1 << 14 {
+        word ^= word << 13;
+        word ^= word >> 7;
+        word ^= word << 17;
+        write!(noise, "{word:016x}").unwrap();
+    }
+    noise
+});
+
 /// Key and value of the record with that number.
 fn record(number: usize) -> (String, String) {
-    // Neither all alike nor worth compressing away.
-    let filler: String = (0..500)
-        .map(|word: usize| format!("{:08x}", (number * 500 + word).wrapping_mul(2_654_435_761)))
-        .collect();
-    let key = number * 7 % KEYS;
-    (format!("key-{key}"), format!("{number}:{filler}"))
+    let from = number * 8123 % (NOISE.len() - VALUE_BYTES);
+    let filler = &NOISE[from..from + VALUE_BYTES];
+    (
+        format!("key-{}", number * 7 % KEYS),
+        format!("{number}:{filler}"),
+    )
 }
 
 fn number_in(value: &[u8]) -> usize {
@@ -68,7 +84,7 @@ async fn send(client: &FutureProducer, topic: &str, numbers: std::ops::Range<usi
         let sent = client.send_result(record).map_err(|(error, _)| error);
         deliveries.push(sent.unwrap());
         // So that there is something to compact before all is sent.
-        if number % 100 == 0 {
+        if number % 50 == 0 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -160,7 +176,7 @@ fn load(broker: &Broker, codec: &str) -> FutureProducer {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_topic_is_compacted_under_load_while_consumers_read() {
-    const RECORDS: usize = 3000;
+    const RECORDS: usize = 1500;
     let broker = Arc::new(Broker::start_with(EAGER));
     let done = Arc::new(AtomicBool::new(false));
     let mut readers = Vec::new();
@@ -208,15 +224,15 @@ async fn a_topic_is_compacted_under_load_while_consumers_read() {
 /// The broker dies in the middle of compaction, again and again, while records come in.
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_while_it_compacts_it_loses_nothing() {
-    const RECORDS: usize = 4000;
+    const RECORDS: usize = 1600;
     let mut broker = Broker::start_with(EAGER);
     create_topic(&broker, "killed", 1, COMPACTED).await;
     let client = Arc::new(load(&broker, "lz4"));
     let sender = Arc::clone(&client);
     let sending = tokio::spawn(async move { send(&sender, "killed", 0..RECORDS).await });
-    for kill in 1..=6 {
+    for kill in 1..=4 {
         wait::until("the load goes on", || {
-            (kill * RECORDS as i64 / 8 < watermarks(&broker, "killed", 0).1).then_some(())
+            (kill * RECORDS as i64 / 6 < watermarks(&broker, "killed", 0).1).then_some(())
         });
         // Nearly always there is something to compact; try to hit it.
         wait::until("a compaction is under way, or was", || {
@@ -259,7 +275,7 @@ async fn a_tombstone_takes_its_key_away_and_goes_too() {
     let mut round = 0;
     wait::until("the tombstones are gone", || {
         round += 1;
-        for number in 0..300 {
+        for number in 0..150 {
             let (_, value) = record(number);
             let key = format!("other-{number}");
             let record = FutureRecord::to("deleted")
@@ -305,7 +321,7 @@ async fn a_record_without_a_key_is_refused() {
 /// One flipped bit: the partition is named, the others are compacted, and nothing is lost.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_segment_is_reported_and_holds_up_no_other_topic() {
-    const RECORDS: usize = 1500;
+    const RECORDS: usize = 800;
     let mut broker = Broker::start_with(&[("log.cleaner.enable", "false")]);
     for topic in ["damaged", "sound"] {
         create_topic(&broker, topic, 1, COMPACTED).await;
