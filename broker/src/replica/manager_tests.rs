@@ -140,9 +140,14 @@ async fn a_disk_that_is_full_during_a_deletion_does_not_harm_the_next_topic_of_t
             break;
         }
         broker.create("t", 1, &[]).await;
-        broker.manager.open_those_that_need_space().await;
+        let is_served = |broker: &TestBroker| broker.manager.partition("t", 0).is_ok();
+        if !is_served(&broker) {
+            // It waits until the checkpoint files could be written.
+            broker.manager.open_those_that_need_space().await;
+        }
         // A failed sync takes the directory offline, whatever it failed for.
         let is_offline = broker.manager.log_dir().health().offline().is_some();
+        assert_eq!(is_served(&broker), !is_offline, "{operations}");
         if !is_offline {
             assert_eq!(append(&broker, "t", 0, "new").await, 0, "{operations}");
         }
