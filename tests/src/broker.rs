@@ -1,7 +1,6 @@
 //! A broker in its own process.
 
 use std::{
-    env,
     fs::{self, File},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
@@ -13,7 +12,7 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::{http, port, wait};
+use crate::{http, port, program, wait};
 
 /// A running broker with its own directory and ports. Killed when dropped.
 #[derive(Debug)]
@@ -335,30 +334,7 @@ fn overriding(key: &str, value: &str) -> [String; 2] {
 
 /// The broker's binary: the one that `ODRADEK_BROKER` names, or else built with the same profile as
 /// this test.
-///
-/// Cargo builds the binaries of a package only for that package's own tests, so it is asked here;
-/// when nothing has changed that costs a fraction of a second.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        if let Some(path) = env::var_os("ODRADEK_BROKER") {
-            return PathBuf::from(path);
-        }
-        let test = env::current_exe().expect("a running program knows its file");
-        let profile_dir = test
-            .ancestors()
-            .find(|dir| dir.ends_with("debug") || dir.ends_with("release"))
-            .expect("tests run inside the target directory");
-        let mut build = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        build.args(["build", "--quiet", "--package", "odradek-broker"]);
-        if profile_dir.ends_with("release") {
-            build.arg("--release");
-        }
-        let built = build.current_dir(env!("CARGO_MANIFEST_DIR")).status();
-        assert!(
-            built.is_ok_and(|status| status.success()),
-            "the broker cannot be built"
-        );
-        profile_dir.join("odradek-broker")
-    })
+    BINARY.get_or_init(|| program::find("ODRADEK_BROKER", "odradek-broker", "odradek-broker"))
 }

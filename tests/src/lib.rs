@@ -2,6 +2,7 @@
 //!
 //! - [`broker`]: a broker in its own process, to be stopped, killed and started again
 //! - [`port`]: ports that a client cannot connect to by accident
+//! - [`program`]: the programs that are run
 //! - [`wait`]: waiting for a condition with a deadline
 //! - [`http`]: one GET to the admin port
 //!
@@ -10,4 +11,5 @@
 pub mod broker;
 pub mod http;
 pub mod port;
+pub mod program;
 pub mod wait;

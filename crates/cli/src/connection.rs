@@ -5,7 +5,7 @@ use std::time::Duration;
 use odradek_client::{Address, ClientConfig};
 
 /// How long a tool tries to reach a broker before it says so.
-const API_TIMEOUT: Duration = Duration::from_secs(30);
+const API_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Where the cluster is.
 #[derive(Debug, clap::Args)]
