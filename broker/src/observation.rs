@@ -72,6 +72,11 @@ impl Observed {
         let readiness = Arc::clone(&self.readiness);
         let (dir, quorum) = (Arc::clone(&self.dir), self.quorum.clone());
         let failure = Box::new(move || failure(&dir, &quorum));
+        let services = Arc::clone(&self.services);
+        let group = Box::new(move |id: &str| {
+            let report = services.coordinator.report(id).ok()?;
+            serde_json::to_value(report).ok()
+        });
         let status = Box::new(move || self.status());
         AdminServer::start(
             port,
@@ -81,6 +86,7 @@ impl Observed {
                 failure,
                 registry,
                 status,
+                group,
             },
         )
     }
@@ -88,7 +94,7 @@ impl Observed {
     fn sources(&self) -> Sources {
         let services = || Arc::clone(&self.services);
         let (online, offline, queued) = (services(), services(), services());
-        let (sessions, waiting) = (services(), services());
+        let (sessions, waiting, groups) = (services(), services(), services());
         let (dirty, percent, look) = (services(), services(), services());
         let uncleanable = services();
         let network = Arc::clone(&self.network);
@@ -97,9 +103,7 @@ impl Observed {
         Sources {
             dirty_bytes: Box::new(move || dirty.replicas.backlog().dirty_bytes),
             dirty_percent_max: Box::new(move || percent.replicas.backlog().dirty_percent_max),
-            since_last_clean_look_ms: Box::new(move || {
-                look.replicas.backlog().since_last_look_ms
-            }),
+            since_last_clean_look_ms: Box::new(move || look.replicas.backlog().since_last_look_ms),
             uncleanable_partitions: Box::new(move || {
                 uncleanable.replicas.uncleanable().len() as u64
             }),
@@ -115,6 +119,7 @@ impl Observed {
             disk_jobs_queued: Box::new(move || queued.disk.queued() as u64),
             request_memory_bytes: Box::new(move || network.memory_bytes() as u64),
             fetch_sessions: Box::new(move || sessions.fetch_sessions.len() as u64),
+            groups: Box::new(move || groups.coordinator.group_count() as u64),
             fetches_waiting: Box::new(move || waiting.fetch_sessions.waiting() as u64),
         }
     }

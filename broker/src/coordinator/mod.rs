@@ -14,6 +14,7 @@
 //! - [`membership`], [`administration`]: what members and operators ask.
 //! - [`timers`]: when groups want to be rung.
 //! - [`history`]: why they rebalanced.
+//! - [`report`]: what people are told of a group.
 //! - [`lag`]: how far they are behind.
 
 pub(crate) mod administration;
@@ -26,6 +27,7 @@ mod membership;
 pub(crate) mod offsets;
 pub(crate) mod records;
 mod replay;
+mod report;
 pub(crate) mod shard;
 pub(crate) mod state_log;
 mod timers;
@@ -38,8 +40,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 use crate::{
-    clock::Clock, config::Config, disk::DiskPool,
-    metadata::{ChangeError, MetadataHandle}, replica::Manager,
+    clock::Clock,
+    config::Config,
+    disk::DiskPool,
+    metadata::{ChangeError, MetadataHandle},
+    replica::Manager,
     telemetry::metrics::Metrics,
 };
 use group::{GroupError, Settings};
@@ -194,11 +199,10 @@ impl Coordinator {
     }
 
     fn state_log(&self, partition: i32) -> StateLog {
-        let timeout = self.config.offsets.commit_timeout;
         StateLog::new(
             Arc::clone(&self.replicas),
             self.clock.clone(),
-            timeout,
+            self.config.offsets.clone(),
             partition,
         )
     }

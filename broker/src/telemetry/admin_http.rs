@@ -1,4 +1,5 @@
-//! The admin port: `/livez`, `/readyz`, `/metrics` and `/v1/broker` over HTTP.
+//! The admin port: `/livez`, `/readyz`, `/metrics`, `/v1/broker` and `/v1/groups/{id}` over
+//! HTTP.
 //!
 //! It has its own thread and its own small runtime, so that it still answers when the runtimes of
 //! the data path do not: answering for them is its job.
@@ -20,7 +21,7 @@ use std::{
 
 use axum::{
     Json, Router,
-    extract::State,
+    extract::{Path, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
@@ -64,7 +65,12 @@ pub(crate) struct Admin {
     pub(crate) registry: Registry,
     /// For `/v1/broker`; must not block.
     pub(crate) status: Box<dyn Fn() -> BrokerStatus + Send + Sync>,
+    /// For `/v1/groups/{id}`; must not block.
+    pub(crate) group: GroupDocument,
 }
+
+/// The document of a group, if there is such a group.
+pub(crate) type GroupDocument = Box<dyn Fn(&str) -> Option<serde_json::Value> + Send + Sync>;
 
 impl fmt::Debug for Admin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -144,6 +150,7 @@ async fn serve(listener: TcpListener, admin: Admin) -> io::Result<()> {
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/v1/broker", get(broker))
+        .route("/v1/groups/{id}", get(group))
         .with_state(Arc::new(admin));
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     axum::serve(BoundedListener { listener, permits }, router).await
@@ -176,6 +183,13 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
 
 async fn broker(State(admin): State<Arc<Admin>>) -> Json<BrokerStatus> {
     Json((admin.status)())
+}
+
+async fn group(State(admin): State<Arc<Admin>>, Path(id): Path<String>) -> Response {
+    match (admin.group)(&id) {
+        Some(document) => Json(document).into_response(),
+        None => (StatusCode::NOT_FOUND, "there is no such group here\n").into_response(),
+    }
 }
 
 /// Accepts no more than [`CONNECTIONS_MAX`] connections at a time.
@@ -310,6 +324,7 @@ mod tests {
             failure: Box::new(failure),
             registry: Registry::default(),
             status: Box::new(status),
+            group: Box::new(|id| (id == "a/b").then(|| serde_json::json!({ "id": id }))),
         };
         AdminServer::start(StdListener::bind("127.0.0.1:0").unwrap(), admin).unwrap()
     }
@@ -372,6 +387,15 @@ mod tests {
             answer.contains(METRICS_TYPE) && answer.ends_with("# EOF\n"),
             "{answer}"
         );
+    }
+
+    #[test]
+    fn a_group_of_any_name_has_a_document_and_one_that_does_not_exist_has_none() {
+        let server = start(&Arc::default(), Watchdog::default());
+        let answer = ask(&server, "GET", "/v1/groups/a%2Fb");
+        assert!(answer.ends_with("{\"id\":\"a/b\"}"), "{answer}");
+        let answer = ask(&server, "GET", "/v1/groups/other");
+        assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
     }
 
     #[test]

@@ -323,6 +323,8 @@ pub(crate) struct Sources {
     pub(crate) fetch_sessions: Read,
     /// Fetches that wait for records.
     pub(crate) fetches_waiting: Read,
+    /// Consumer groups, with members or without.
+    pub(crate) groups: Read,
     /// Bytes of log that could be compacted and are not.
     pub(crate) dirty_bytes: Read,
     /// The largest part of a log that could be compacted and is not, in percent.
@@ -382,6 +384,7 @@ impl Collector for Sources {
                 "Fetches that wait for records",
                 &self.fetches_waiting,
             ),
+            ("odradek_groups", "Consumer groups", &self.groups),
             (
                 "odradek_log_cleaner_dirty_bytes",
                 "Bytes of log that could be compacted and are not",
@@ -495,6 +498,7 @@ mod tests {
             request_memory_bytes: zero(),
             fetch_sessions: zero(),
             fetches_waiting: zero(),
+            groups: zero(),
             dirty_bytes: zero(),
             dirty_percent_max: zero(),
             since_last_clean_look_ms: zero(),

@@ -55,7 +55,6 @@ pub const GROUPS: &[Group] = &[
             ("group.coordinator.cached.buffer.max.bytes", INT, Some("1048588")),
             ("group.coordinator.rebalance.protocols", LIST, Some("classic,consumer,streams")),
             ("group.coordinator.threads", INT, Some("4")),
-            ("offsets.topic.compression.codec", INT, Some("0")),
         ],
     },
     Group {

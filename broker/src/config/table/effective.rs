@@ -117,7 +117,7 @@ const LISTENERS: &[Key] = &[
         Kind::Text,
         Some("127.0.0.1:9644"),
         "Odradek's own: `host:port` of the HTTP admin port (`/livez`, `/readyz`, `/metrics`, \
-         `/v1/broker`). Port `0` takes any free port; an empty value switches it off.",
+         `/v1/broker`, `/v1/groups/{id}`). Port `0` takes any free port; an empty value switches it off.",
     ),
 ];
 
@@ -326,6 +326,13 @@ const OFFSETS: &[Key] = &[
         Some("104857600"),
         "Segment size of `__consumer_offsets`. Small segments are compacted sooner, and so \
          replayed faster.",
+    ),
+    key(
+        "offsets.topic.compression.codec",
+        Kind::Int(0, 4),
+        Some("0"),
+        "How the broker compresses what it writes to `__consumer_offsets`: 0 not at all, 1 gzip, \
+         2 snappy, 3 lz4, 4 zstd.",
     ),
     key(
         "offset.metadata.max.bytes",

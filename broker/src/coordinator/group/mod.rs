@@ -62,7 +62,7 @@ pub(crate) use error::GroupError;
 pub(crate) use join::{JoinAnswer, JoinRefusal, JoinRequest, Joined, JoinedMember, Protocol};
 pub(crate) use presence::{Claim, Leaver};
 pub(crate) use subscriptions::CONSUMER;
-pub(crate) use sync::{SyncAnswer, SyncRequest, Synced};
+pub(crate) use sync::{SyncAnswer, SyncRequest};
 pub(crate) use view::{GroupView, MemberView};
 
 /// The id by which the coordinator knows a member.

@@ -254,12 +254,6 @@ impl World {
         self.set_time(until);
     }
 
-    /// The time until something rings; none if nothing will.
-    pub(super) fn until_next_ring(&self) -> Option<Duration> {
-        let ((at, _), _) = self.rings.first_key_value()?;
-        Some(*at - self.now.instant)
-    }
-
     fn set_time(&mut self, instant: Instant) {
         self.now.instant = instant;
         self.now.wall_ms = 1_000_000 + (instant - self.began).as_millis() as i64;

@@ -1,6 +1,6 @@
 //! The group as others see it: DescribeGroups, the admin port.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
@@ -10,6 +10,8 @@ use super::{Group, GroupState, MemberId};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct GroupView {
     pub(crate) state: GroupState,
+    /// Since when, in milliseconds since 1970; not known from old records.
+    pub(crate) since_ms: Option<i64>,
     pub(crate) generation: i32,
     /// Empty if it never had members.
     pub(crate) protocol_type: String,
@@ -26,6 +28,8 @@ pub(crate) struct MemberView {
     pub(crate) instance_id: Option<Arc<str>>,
     pub(crate) client_id: String,
     pub(crate) client_host: String,
+    pub(crate) session_timeout: Duration,
+    pub(crate) rebalance_timeout: Duration,
     /// Empty unless the group is stable.
     pub(crate) metadata: Bytes,
     /// Empty unless the group is stable.
@@ -43,12 +47,15 @@ impl Group {
             instance_id: member.instance_id.clone(),
             client_id: member.client_id.clone(),
             client_host: member.client_host.clone(),
+            session_timeout: member.session_timeout,
+            rebalance_timeout: member.rebalance_timeout,
             metadata: shown(member.metadata(&protocol)),
             assignment: shown(member.assignment.clone()),
         });
         let members = members.collect();
         GroupView {
             state: self.state,
+            since_ms: self.since_ms,
             generation: self.generation,
             protocol_type: self.protocol_type.clone().unwrap_or_default(),
             protocol,

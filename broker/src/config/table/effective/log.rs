@@ -136,7 +136,8 @@ pub(super) const KEYS: &[Key] = &[
         "How often logs that have to be compacted are looked for while there are none, in \
          milliseconds. After a failure a log waits as long, then twice as long, and so on up to \
          64 times.",
-    ),
+    )
+    .while_running(),
     key(
         "log.cleaner.dedupe.buffer.size",
         Kind::Long(1024 * 1024, i64::MAX),
@@ -144,20 +145,23 @@ pub(super) const KEYS: &[Key] = &[
         "Memory for the keys of the logs being compacted, in bytes, over all threads; 24 bytes \
          per key. No more is taken than the keys need. A log with more keys than fit is compacted \
          in several passes.",
-    ),
+    )
+    .while_running(),
     key(
         "log.cleaner.io.buffer.load.factor",
         Kind::Double(0.0, 1.0),
         Some("0.9"),
         "How full the memory for keys gets, at least 0.1 and at most 0.95. More keys fit if it is \
          higher, and are found slower.",
-    ),
+    )
+    .while_running(),
     key(
         "log.cleaner.io.max.bytes.per.second",
         Kind::Double(1.0, f64::MAX),
         Some("1.7976931348623157E308"),
         "How many bytes each compaction thread reads and writes per second at most.",
-    ),
+    )
+    .while_running(),
     key(
         "log.cleaner.min.cleanable.ratio",
         Kind::Double(0.0, 1.0),
