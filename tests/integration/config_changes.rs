@@ -173,7 +173,7 @@ async fn each_resource_has_its_own_outcome_and_a_check_changes_nothing() {
     assert_eq!(state(), (changed, map(&[]), "6000".to_owned()));
 }
 
-/// Resource type and name, key, operation, value; what is answered.
+/// Resource type and name, key, operation, value; the code and a part of the sentence.
 type Refused<'a> = (
     i8,
     &'a str,
@@ -184,228 +184,52 @@ type Refused<'a> = (
     &'a str,
 );
 
+const CONFIG: ErrorCode = ErrorCode::InvalidConfig;
+const REQUEST: ErrorCode = ErrorCode::InvalidRequest;
+
+#[rustfmt::skip]
+const REFUSED: &[Refused<'_>] = &[
+    (TOPIC, "t", "nope", SET, Some("1"), CONFIG, "nope"),
+    (TOPIC, "t", "", SET, Some("1"), CONFIG, "Unknown"),
+    (TOPIC, "t", "log.retention.ms", SET, Some("1"), CONFIG, " retention.ms?"),
+    (TOPIC, "t", "retention.ms", SET, Some("soon"), CONFIG, "soon"),
+    (TOPIC, "t", "retention.ms", SET, Some(""), CONFIG, "whole number"),
+    (TOPIC, "t", "retention.ms", SET, None, REQUEST, "Null"),
+    (TOPIC, "t", "retention.ms", SET, Some("-2"), CONFIG, "-1 or more"),
+    (TOPIC, "t", "retention.ms", SET, Some("9223372036854775808"), CONFIG, "whole number"),
+    (TOPIC, "t", "retention.ms", APPEND, Some("1"), CONFIG, "no list"),
+    (TOPIC, "t", "retention.ms", 9, Some("1"), REQUEST, "operation 9"),
+    (TOPIC, "t", "segment.bytes", SET, Some("1048575"), CONFIG, "1048576 or more"),
+    (TOPIC, "t", "preallocate", SET, Some("yes"), CONFIG, "true or false"),
+    (TOPIC, "t", "cleanup.policy", APPEND, Some("shred"), CONFIG, "shred"),
+    (TOPIC, "t", "min.insync.replicas", SET, Some("0"), CONFIG, "1 or more"),
+    (TOPIC, "t", "max.compaction.lag.ms", SET, Some("0"), CONFIG, "1 or more"),
+    (TOPIC, "t", "min.cleanable.dirty.ratio", SET, Some("NaN"), CONFIG, "0 to 1"),
+    (TOPIC, "t", "compression.type", SET, Some("brotli"), CONFIG, "zstd"),
+    (TOPIC, "t", "remote.storage.enable", SET, Some("true"), CONFIG, "tiered"),
+    (TOPIC, "a b", "retention.ms", SET, Some("1"), ErrorCode::InvalidTopicException, "a b"),
+    (TOPIC, "nobody", "retention.ms", SET, Some("1"), ErrorCode::UnknownTopicOrPartition, "nobody"),
+    (TOPIC, "", "retention.ms", SET, Some("1"), REQUEST, "brokers"),
+    (BROKER, "1", "nope", SET, Some("1"), CONFIG, "nope"),
+    (BROKER, "1", "retention.ms", SET, Some("1"), CONFIG, " log.retention.ms?"),
+    (BROKER, "1", "num.partitions", SET, Some("3"), REQUEST, "file"),
+    (BROKER, ALL_BROKERS, "num.partitions", SET, Some("3"), REQUEST, "file"),
+    (BROKER, "1", "log.retention.ms", SET, Some("soon"), REQUEST, "soon"),
+    (BROKER, "1", "max.connections", SET, Some("0"), REQUEST, "1 or more"),
+    (BROKER, "1", "compression.type", SET, Some("gzip"), REQUEST, "no effect"),
+    (BROKER, "1", "ssl.keystore.location", SET, Some("/a"), REQUEST, "TLS"),
+    (BROKER, "7", "log.retention.ms", SET, Some("1"), REQUEST, "expected 1"),
+    (BROKER, "x", "log.retention.ms", SET, Some("1"), REQUEST, "integer"),
+    (8, "1", "root", SET, Some("DEBUG"), REQUEST, "logger"),
+    (16, "c", "interval.ms", SET, Some("1"), REQUEST, "type 16"),
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_done_is_refused_with_kafkas_code_and_a_reason() {
     let broker = Broker::start();
     create_topic(&broker, "t", 1, &[]).await;
     let before = describe(&broker, TOPIC, "t");
-    let (config, request) = (ErrorCode::InvalidConfig, ErrorCode::InvalidRequest);
-    let cases: &[Refused<'_>] = &[
-        (TOPIC, "t", "nope", SET, Some("1"), config, "nope"),
-        (TOPIC, "t", "", SET, Some("1"), config, "Unknown"),
-        (
-            TOPIC,
-            "t",
-            "log.retention.ms",
-            SET,
-            Some("1"),
-            config,
-            "retention.ms?",
-        ),
-        (
-            TOPIC,
-            "t",
-            "retention.ms",
-            SET,
-            Some("soon"),
-            config,
-            "soon",
-        ),
-        (
-            TOPIC,
-            "t",
-            "retention.ms",
-            SET,
-            Some(""),
-            config,
-            "whole number",
-        ),
-        (TOPIC, "t", "retention.ms", SET, None, request, "Null"),
-        (
-            TOPIC,
-            "t",
-            "retention.ms",
-            SET,
-            Some("-2"),
-            config,
-            "-1 or more",
-        ),
-        (
-            TOPIC,
-            "t",
-            "retention.ms",
-            SET,
-            Some("9223372036854775808"),
-            config,
-            "whole number",
-        ),
-        (
-            TOPIC,
-            "t",
-            "retention.ms",
-            APPEND,
-            Some("1"),
-            config,
-            "no list",
-        ),
-        (
-            TOPIC,
-            "t",
-            "retention.ms",
-            9,
-            Some("1"),
-            request,
-            "operation 9",
-        ),
-        (
-            TOPIC,
-            "t",
-            "segment.bytes",
-            SET,
-            Some("1048575"),
-            config,
-            "1048576 or more",
-        ),
-        (
-            TOPIC,
-            "t",
-            "preallocate",
-            SET,
-            Some("yes"),
-            config,
-            "true or false",
-        ),
-        (
-            TOPIC,
-            "t",
-            "cleanup.policy",
-            APPEND,
-            Some("shred"),
-            config,
-            "shred",
-        ),
-        (
-            TOPIC,
-            "t",
-            "min.insync.replicas",
-            SET,
-            Some("0"),
-            config,
-            "1 or more",
-        ),
-        (
-            TOPIC,
-            "t",
-            "max.compaction.lag.ms",
-            SET,
-            Some("0"),
-            config,
-            "1 or more",
-        ),
-        (
-            TOPIC,
-            "t",
-            "remote.storage.enable",
-            SET,
-            Some("true"),
-            config,
-            "tiered",
-        ),
-        (
-            TOPIC,
-            "a b",
-            "retention.ms",
-            SET,
-            Some("1"),
-            ErrorCode::InvalidTopicException,
-            "a b",
-        ),
-        (
-            TOPIC,
-            "",
-            "retention.ms",
-            SET,
-            Some("1"),
-            request,
-            "brokers",
-        ),
-        (BROKER, "1", "nope", SET, Some("1"), config, "nope"),
-        (
-            BROKER,
-            "1",
-            "retention.ms",
-            SET,
-            Some("1"),
-            config,
-            "log.retention.ms?",
-        ),
-        (
-            BROKER,
-            "1",
-            "num.partitions",
-            SET,
-            Some("3"),
-            request,
-            "file",
-        ),
-        (
-            BROKER,
-            "",
-            "num.partitions",
-            SET,
-            Some("3"),
-            request,
-            "file",
-        ),
-        (
-            BROKER,
-            "1",
-            "log.retention.ms",
-            SET,
-            Some("soon"),
-            request,
-            "soon",
-        ),
-        (
-            BROKER,
-            "1",
-            "max.connections",
-            SET,
-            Some("0"),
-            request,
-            "1 or more",
-        ),
-        (
-            BROKER,
-            "1",
-            "compression.type",
-            SET,
-            Some("gzip"),
-            request,
-            "no effect",
-        ),
-        (
-            BROKER,
-            "7",
-            "log.retention.ms",
-            SET,
-            Some("1"),
-            request,
-            "expected 1",
-        ),
-        (
-            BROKER,
-            "x",
-            "log.retention.ms",
-            SET,
-            Some("1"),
-            request,
-            "integer",
-        ),
-        (8, "1", "root", SET, Some("DEBUG"), request, "logger"),
-        (16, "c", "interval.ms", SET, Some("1"), request, "type 16"),
-    ];
-    for &(resource_type, name, key, operation, value, code, part) in cases {
+    for &(resource_type, name, key, operation, value, code, part) in REFUSED {
         let change = changes(resource_type, name, &[(key, operation, value)]);
         let (found, message) = alter(&broker, vec![change], false).remove(0);
         assert_eq!(found, code, "{name} {key}: {message}");
@@ -416,7 +240,7 @@ async fn what_cannot_be_done_is_refused_with_kafkas_code_and_a_reason() {
         ("max.compaction.lag.ms", SET, Some("5")),
     ];
     let together = alter(&broker, vec![changes(TOPIC, "t", &lags)], false);
-    assert_eq!(together[0].0, config);
+    assert_eq!(together[0].0, CONFIG);
     assert_eq!(describe(&broker, TOPIC, "t"), before);
 }
 
@@ -432,7 +256,7 @@ async fn what_is_named_twice_is_not_changed() {
     let request = ["t", "u", "t"].map(|name| changes(TOPIC, name, &[retention]));
     let outcome = alter(&broker, request.into(), false);
     let codes = outcome.iter().map(|(code, _)| *code);
-    let refused = ErrorCode::InvalidRequest;
+    let refused = REQUEST;
     assert!(codes.eq([refused, ErrorCode::None, refused]));
     assert_eq!(own(&broker, "t"), map(&[]));
     assert_eq!(own(&broker, "u"), map(&[("retention.ms", "5")]));

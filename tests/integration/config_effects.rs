@@ -111,8 +111,10 @@ async fn smaller_segments_begin_with_the_next_append() {
     let directory = broker.log_dir().join("t-0");
     let segments = || {
         let entries = fs::read_dir(&directory).unwrap();
-        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        names.filter(|name| name.ends_with(".log")).count()
+        let paths = entries.map(|entry| entry.unwrap().path());
+        paths
+            .filter(|path| path.extension().is_some_and(|extension| extension == "log"))
+            .count()
     };
     for _ in 0..15 {
         produce(&mut wire, id, 0, batch_of(1, VALUE_BYTES)).unwrap();

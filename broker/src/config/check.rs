@@ -294,7 +294,7 @@ impl Settings {
             return;
         }
         let origin = mem::replace(&mut setting.origin, origin);
-        let value = mem::replace(&mut setting.value, Some(Cow::Owned(value)));
+        let value = setting.value.replace(Cow::Owned(value));
         setting.beneath.insert(0, (origin, value));
     }
 

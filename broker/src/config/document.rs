@@ -30,27 +30,27 @@ bytes and times in the unit their name ends in.
 
 ## Changing it while the broker runs
 
-Keys with *running* after their default can also be set by clients, with `IncrementalAlterConfigs` or
-Kafka's own tool, for one broker or for all of them, and are in force when the answer comes:
+Keys with *running* after their default can also be set by clients, with `IncrementalAlterConfigs`
+or Kafka's own tool, for one broker or for all of them, and are in force when the answer comes:
 
     kafka-configs.sh --bootstrap-server 127.0.0.1:9092 --alter --entity-type brokers \\
         --entity-name 1 --add-config log.retention.ms=86400000
     kafka-configs.sh --bootstrap-server 127.0.0.1:9092 --alter --entity-type brokers \\
         --entity-default --add-config log.retention.ms=86400000
 
-What is set so is kept with the cluster's metadata, not in the file, and survives restarts. The first
-of these counts that has a value: the topic's own configuration, the key set for this broker, the key
-set for all brokers, the file with its `--override` flags, the default. `kafka-configs.sh --describe
---all` shows each value with all its sources, and lists the keys that Apache Kafka 4.3 lists, with
-Odradek's own beside them.
+What is set so is kept with the cluster's metadata, not in the file, and survives restarts. The
+first of these counts that has a value: the topic's own configuration, the key set for this broker,
+the key set for all brokers, the file with its `--override` flags, the default. `kafka-configs.sh
+--describe --all` shows each value with all its sources, and lists the keys that Apache Kafka 4.3
+lists, with Odradek's own beside them.
 
 What differs from Kafka:
 
 - Fewer keys of a broker can be changed while it runs: those that it really obeys from then on. The
   others are shown as read-only, and changing one is refused with the reason; so is a key that does
   not exist, which Kafka stores and ignores.
-- `min.insync.replicas` may be set for a single broker, and a new cluster does not begin with a value
-  for all brokers. (Kafka's eligible leader replicas ask for both.)
+- `min.insync.replicas` may be set for a single broker, and a new cluster does not begin with a
+  value for all brokers. (Kafka's eligible leader replicas ask for both.)
 - `retention.ms`, `segment.ms`, `segment.jitter.ms` and `flush.ms` of a topic show the broker's key
   of a coarser unit as their source when that is where the value comes from; Kafka then shows no
   source.
@@ -61,9 +61,9 @@ What differs from Kafka:
 const TOPICS: &str = "
 ## Topic configuration
 
-A topic may override these keys, when it is created or later; they are in force at once. Without an
-override it gets the value of the broker's key. Those whose broker key has no effect have none either:
-their values are checked as Kafka does, stored and shown.
+A topic may override these keys, when it is created or later; they are in force at once. Without
+an override it gets the value of the broker's key. Those whose broker key has no effect have none
+either: their values are checked as Kafka checks them, stored and shown.
 
 | Key | Without it |
 |---|---|

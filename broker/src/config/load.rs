@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use odradek_protocol::records::Compression;
+
 use super::{
     Cleaner, Config, Fetch, Groups, Loaded, Network, Offsets, Storage, Surroundings, Topics,
     check::{self, Problem, Problems, Settings},
@@ -299,9 +301,10 @@ impl Storage {
 impl Cleaner {
     fn new(settings: &Settings) -> Self {
         Self {
-            threads: match settings.boolean("log.cleaner.enable") {
-                true => settings.number("log.cleaner.threads"),
-                false => 0,
+            threads: if settings.boolean("log.cleaner.enable") {
+                settings.number("log.cleaner.threads")
+            } else {
+                0
             },
             backoff: settings.milliseconds("log.cleaner.backoff.ms"),
             map_bytes: settings.number("log.cleaner.dedupe.buffer.size"),
@@ -338,6 +341,8 @@ impl Offsets {
             topic_partitions: settings.number("offsets.topic.num.partitions"),
             topic_replication_factor: settings.number("offsets.topic.replication.factor"),
             topic_segment_bytes: settings.number("offsets.topic.segment.bytes"),
+            compression: Compression::from_code(settings.number("offsets.topic.compression.codec"))
+                .unwrap_or(Compression::None),
             metadata_len_max: settings.number("offset.metadata.max.bytes"),
             commit_timeout: settings.milliseconds("offsets.commit.timeout.ms"),
             load_bytes: settings.number("offsets.load.buffer.size"),

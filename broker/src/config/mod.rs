@@ -31,6 +31,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use check::{Settings, Warning};
 use listeners::{Address, Listeners};
+use odradek_protocol::records::Compression;
 use topic::TopicDefaults;
 
 /// The configuration of one broker, as of one moment; see [`dynamic`].
@@ -176,6 +177,8 @@ pub struct Offsets {
     pub topic_replication_factor: i16,
     /// `offsets.topic.segment.bytes`.
     pub topic_segment_bytes: u32,
+    /// `offsets.topic.compression.codec`.
+    pub compression: Compression,
     /// `offset.metadata.max.bytes`, which Kafka counts in UTF-16 units.
     pub metadata_len_max: usize,
     /// `offsets.commit.timeout.ms`.

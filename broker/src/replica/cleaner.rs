@@ -119,7 +119,7 @@ pub(crate) struct BacklogReport {
 /// Compacts logs until `shutdown`.
 pub(super) async fn run(manager: &Arc<Manager>, shutdown: &CancellationToken) {
     let mut threads = JoinSet::new();
-    for _ in 0..manager.storage_config().cleaner.threads {
+    for _ in 0..manager.cleaner_config().threads {
         threads.spawn(keep_cleaning(Arc::clone(manager), shutdown.clone()));
     }
     while threads.join_next().await.is_some() {}
@@ -142,7 +142,7 @@ async fn keep_cleaning(manager: Arc<Manager>, shutdown: CancellationToken) {
         tokio::select! {
             biased;
             () = shutdown.cancelled() => {}
-            () = sleep(manager.storage_config().cleaner.backoff) => {}
+            () = sleep(manager.cleaner_config().backoff) => {}
         }
     }
 }
@@ -161,7 +161,7 @@ fn take_turn(manager: &Arc<Manager>, shutdown: &CancellationToken) -> bool {
         began,
         bytes: 0,
     };
-    let config = &manager.storage_config().cleaner;
+    let config = manager.cleaner_config();
     let limits = CleanLimits {
         map_bytes: config.map_bytes / config.threads.max(1),
         map_load_factor: config.map_load_factor,
@@ -299,7 +299,7 @@ fn failed(manager: &Arc<Manager>, partition: &Arc<Partition>, error: &CleanError
     let reason = ErrorChain(error).to_string();
     let mut failure = partition.cleaning.failure.lock();
     let attempts = failure.as_ref().map_or(1, |failure| failure.attempts + 1);
-    let backoff = manager.storage_config().cleaner.backoff;
+    let backoff = manager.cleaner_config().backoff;
     let wait = backoff.saturating_mul(1 << (attempts - 1).min(DOUBLINGS_MAX));
     tracing::error!(
         partition = %partition.identity(),
@@ -338,7 +338,7 @@ impl Throttle<'_> {
 
     /// How long the bytes so far take at least.
     fn due(&self) -> Duration {
-        let rate = self.manager.storage_config().cleaner.bytes_per_second_max;
+        let rate = self.manager.cleaner_config().bytes_per_second_max;
         Duration::try_from_secs_f64(self.bytes as f64 / rate).unwrap_or(Duration::MAX)
     }
 }

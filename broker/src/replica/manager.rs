@@ -490,6 +490,11 @@ impl Manager {
         &self.deletions
     }
 
+    /// How logs are compacted, as it is configured now.
+    pub(super) fn cleaner_config(&self) -> config::Cleaner {
+        self.live_config.now().storage.cleaner.clone()
+    }
+
     pub(super) fn storage_config(&self) -> &config::Storage {
         &self.config.storage
     }

@@ -19,6 +19,6 @@ pub mod topic_name;
 
 pub use delta::{Delta, TopicChange};
 pub use image::{
-    ApplyError, BrokerImage, ConfigMap, ConfigResource, ConfigsImage, Endpoint, MetadataImage, PartitionImage,
-    ResourceKind, TopicImage,
+    ApplyError, BrokerImage, ConfigMap, ConfigResource, ConfigsImage, Endpoint, MetadataImage,
+    PartitionImage, ResourceKind, TopicImage,
 };

@@ -5,8 +5,10 @@ use odradek_protocol::ErrorCode;
 use super::{Refusal, alter_configs::ConfigSchema};
 use crate::image::{ConfigMap, ConfigResource, ResourceKind};
 
-/// Numbers in keys that end in `.ms` and `.bytes`, and the list `cleanup.policy`.
-/// `local.retention.ms` must not be above `retention.ms`.
+const NUMBERS: [&str; 3] = ["retention.ms", "retention.bytes", "local.retention.ms"];
+
+/// Three numbers, and the list `cleanup.policy`. `local.retention.ms` must not be above
+/// `retention.ms`.
 pub(crate) struct SampleSchema;
 
 impl ConfigSchema for SampleSchema {
@@ -24,8 +26,7 @@ impl ConfigSchema for SampleSchema {
             "cleanup.policy" => value
                 .split(',')
                 .all(|policy| ["", "delete", "compact"].contains(&policy)),
-            _ if key.ends_with(".ms") || key.ends_with(".bytes") => value.parse::<i64>().is_ok(),
-            _ => false,
+            _ => NUMBERS.contains(&key) && value.parse::<i64>().is_ok(),
         };
         if legal {
             Ok(value.to_owned())
