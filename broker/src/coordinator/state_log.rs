@@ -22,6 +22,7 @@ use tokio::{sync::oneshot, time::timeout};
 use super::internal_topic::OFFSETS_TOPIC;
 use crate::{
     clock::Clock,
+    config::Offsets,
     replica::{AppendError, AppendReply, Manager, Partition, PartitionError, RequiredAcks},
 };
 
@@ -58,9 +59,10 @@ impl StateLogError {
         use LogAppendError::{RecordListTooLarge, RecordTooLarge};
         matches!(
             self,
-            Self::Append(AppendError::Log(
-                RecordTooLarge { .. } | RecordListTooLarge { .. }
-            ))
+            Self::Encode(_)
+                | Self::Append(AppendError::Log(
+                    RecordTooLarge { .. } | RecordListTooLarge { .. }
+                ))
         )
     }
 }
@@ -78,8 +80,7 @@ pub(crate) struct StateLog {
 struct Shared {
     replicas: Arc<Manager>,
     clock: Clock,
-    /// How long an answer waits for an append.
-    timeout: Duration,
+    config: Offsets,
     /// Its number in `__consumer_offsets`.
     partition: i32,
     pending: Mutex<Pending>,
@@ -99,18 +100,18 @@ struct PendingAppend {
 }
 
 impl StateLog {
-    /// The log in that partition of `__consumer_offsets`. Whoever appends waits up to `timeout`.
+    /// The log in that partition of `__consumer_offsets`.
     pub(crate) fn new(
         replicas: Arc<Manager>,
         clock: Clock,
-        timeout: Duration,
+        config: Offsets,
         partition: i32,
     ) -> Self {
         Self {
             shared: Arc::new(Shared {
                 replicas,
                 clock,
-                timeout,
+                config,
                 partition,
                 pending: Mutex::default(),
             }),
@@ -142,7 +143,7 @@ impl StateLog {
         });
         Appending {
             outcome,
-            timeout: self.shared.timeout,
+            timeout: self.shared.config.commit_timeout,
         }
     }
 
@@ -194,7 +195,7 @@ impl Shared {
     ) -> Result<(Arc<Partition>, AppendReply), StateLogError> {
         let partition = self.partition()?;
         let now_ms = self.clock.now_ms();
-        let mut batch = BatchBuilder::new();
+        let mut batch = BatchBuilder::new().compression(self.config.compression);
         for StateRecord { key, value } in records {
             batch = batch.record(now_ms, Some(&key), value.as_deref());
         }

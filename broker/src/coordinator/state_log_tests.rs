@@ -1,12 +1,13 @@
 //! The state log over partitions on a file system in memory.
 #![allow(clippy::unwrap_used)]
 
-use std::sync::mpsc;
+use std::{path::Path, sync::mpsc};
 
 use odradek_protocol::records::BatchRecords;
 
 use super::*;
 use crate::{
+    config::Config,
     coordinator::replay::{Replay, Replayed},
     replica::test_support::{TestBroker, until},
 };
@@ -19,9 +20,18 @@ async fn broker(configs: &[(&str, &str)]) -> TestBroker {
     broker
 }
 
-fn log(broker: &TestBroker, timeout: Duration) -> StateLog {
+fn log(broker: &TestBroker, commit_timeout: Duration) -> StateLog {
+    let config = Config::for_test(Path::new("/data"), "");
+    let config = Offsets {
+        commit_timeout,
+        ..config.offsets
+    };
+    log_with(broker, config)
+}
+
+fn log_with(broker: &TestBroker, config: Offsets) -> StateLog {
     let clock = Clock::Manual(Arc::clone(&broker.now_ms));
-    StateLog::new(Arc::clone(&broker.manager), clock, timeout, 1)
+    StateLog::new(Arc::clone(&broker.manager), clock, config, 1)
 }
 
 fn record(key: &str, value: Option<&str>) -> StateRecord {
@@ -135,6 +145,19 @@ async fn records_that_are_too_many_for_a_batch_are_refused_for_good() {
     let error = log.append(records.collect()).await.unwrap_err();
     assert!(error.is_too_large(), "{error}");
     log.append(vec![record("k", None)]).await.unwrap();
+}
+
+#[tokio::test]
+async fn records_are_compressed_if_that_is_wished() {
+    let broker = broker(&[("max.message.bytes", "1000")]).await;
+    let config = Config::for_test(Path::new("/data"), "offsets.topic.compression.codec=4");
+    let log = log_with(&broker, config.offsets);
+    let record = record("k", Some(&"x".repeat(2000)));
+    log.append(vec![record.clone()]).await.unwrap();
+    let (seen, _) = replay(&broker, 1000).await;
+    assert_eq!(seen.records.len(), 1);
+    let written = seen.records[0].1.as_ref().unwrap();
+    assert_eq!(written.as_bytes(), &*record.value.unwrap());
 }
 
 #[tokio::test]
