@@ -293,7 +293,7 @@ case $case in
     ;;
   error-invalid-topic-name)
     said=$(topics --create --topic "not a name" 2>&1) && fail "no error"
-    says "$said" "contains one or more characters other than ASCII alphanumerics"
+    says "$said" "InvalidTopicException"
     ;;
   error-duplicate-topic)
     create 1
