@@ -1,6 +1,7 @@
 """What the cases share."""
 
 import asyncio
+import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -8,9 +9,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import for_code
 
-# The timestamp of the first record that `records` makes, in ms.
-START_MS = 1_700_000_000_000
-
+# The timestamp of the first record that `records` makes, in ms: young enough to be kept.
+START_MS = int(time.time() - 3600) * 1000
 
 CASES = {}
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, OffsetSpec, TopicPartition
 from kafka.errors import KafkaError
 
-# The timestamp of the first record that `records` makes, in ms.
-START_MS = 1_700_000_000_000
+# The timestamp of the first record that `records` makes, in ms: young enough to be kept.
+START_MS = int(time.time() - 3600) * 1000
 
 CASES = {}
 

@@ -6,8 +6,8 @@ const assert = require('node:assert')
 const { setTimeout: sleep } = require('node:timers/promises')
 const { Kafka, Partitioners, logLevel } = require('kafkajs')
 
-// The timestamp of the first record that `records` makes, in ms.
-const START_MS = 1_700_000_000_000
+// The timestamp of the first record that `records` makes, in ms: young enough to be kept.
+const START_MS = Date.now() - 3_600_000
 
 // The client has no means for the case.
 class Cannot extends Error {}
@@ -59,18 +59,28 @@ class Run {
 
   async createTopic(topic, numPartitions, configEntries = []) {
     const admin = await this.admin()
-    await admin.createTopics({ topics: [{ topic, numPartitions, configEntries }] })
+    const topics = [{ topic, numPartitions, configEntries }]
+    // Where it waits it fails on a broker that has created a topic and does not know it yet.
+    await admin.createTopics({ topics, waitForLeaders: false })
   }
 
   // Creates a topic and returns its name.
   async topic(name, partitions, configEntries) {
     const topic = `${this.prefix}-${name}`
     await this.createTopic(topic, partitions, configEntries)
-    // A broker may answer before it can serve what was created.
-    const admin = await this.admin()
-    const isServed = () => admin.fetchTopicOffsets(topic).then(() => true, () => false)
-    await until(topic, isServed)
+    await this.served(topic, partitions)
     return topic
+  }
+
+  // A broker may answer before it can serve what was created.
+  async served(topic, partitions) {
+    const admin = await this.admin()
+    await until(`${partitions} partitions of ${topic}`, () =>
+      admin.fetchTopicOffsets(topic).then(
+        offsets => offsets.length === partitions,
+        () => false
+      )
+    )
   }
 
   async producer(options) {

@@ -96,8 +96,8 @@ func (r *Run) produceWith(config *sarama.Config, records []*sarama.ProducerMessa
 	check(producer.Close())
 }
 
-// start is the timestamp of the first record that records makes, in ms.
-const start = int64(1_700_000_000_000)
+// start is the timestamp of the first record that records makes, in ms: young enough to be kept.
+var start = time.Now().Add(-time.Hour).UnixMilli()
 
 // records makes records round the partitions, each one ms and one number after the other.
 func records(topic string, partitions int32, from, to int) []*sarama.ProducerMessage {
