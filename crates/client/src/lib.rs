@@ -2,6 +2,7 @@
 //!
 //! - [`producer`]: records to topics, in batches, repeated until acknowledged
 //! - [`consumer`]: records of assigned partitions, from positions that can be moved
+//! - [`assignors`]: who of a group reads what
 //! - [`admin`]: topics and offsets, each call a typed request with its results
 //! - [`cluster`]: what is known of the cluster, and connections to its brokers
 //! - [`config`], [`properties`]: configuration under Kafka's own names, unknown ones refused
@@ -23,6 +24,7 @@
 //! ```
 
 pub mod admin;
+pub mod assignors;
 mod clock;
 pub mod cluster;
 pub mod config;

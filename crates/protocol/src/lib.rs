@@ -11,12 +11,14 @@
 //! - [`request`]: which response answers which request
 //! - [`error_code`]: the numbered errors inside responses
 //! - [`uuid_text`]: how ids are written for people
+//! - [`consumer_protocol`]: what consumers of a group tell each other
 //! - [`records`]: record batches, the unit of produce, storage, replication and fetch
 //!
 //! This crate says what *can* be read and written; what a broker advertises and how it answers is
 //! decided in the broker.
 
 pub mod api_key;
+pub mod consumer_protocol;
 pub mod error_code;
 pub mod frame;
 pub mod header;
