@@ -117,7 +117,8 @@ const LISTENERS: &[Key] = &[
         Kind::Text,
         Some("127.0.0.1:9644"),
         "Odradek's own: `host:port` of the HTTP admin port (`/livez`, `/readyz`, `/metrics`, \
-         `/v1/broker`, `/v1/groups/{id}`). Port `0` takes any free port; an empty value switches it off.",
+         `/v1/broker`, `/v1/groups/{id}`). Port `0` takes any free port; an empty value switches \
+         it off.",
     ),
 ];
 
