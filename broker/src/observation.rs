@@ -95,6 +95,7 @@ impl Observed {
         let services = || Arc::clone(&self.services);
         let (online, offline, queued) = (services(), services(), services());
         let (sessions, waiting, groups) = (services(), services(), services());
+        let loading = services();
         let (dirty, percent, look) = (services(), services(), services());
         let uncleanable = services();
         let network = Arc::clone(&self.network);
@@ -121,6 +122,9 @@ impl Observed {
             fetch_sessions: Box::new(move || sessions.fetch_sessions.len() as u64),
             groups: Box::new(move || groups.coordinator.group_count() as u64),
             fetches_waiting: Box::new(move || waiting.fetch_sessions.waiting() as u64),
+            offsets_partitions_loading: Box::new(move || {
+                loading.coordinator.partitions_loading() as u64
+            }),
         }
     }
 

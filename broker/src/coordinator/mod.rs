@@ -215,6 +215,15 @@ impl Coordinator {
         shard.cloned().ok_or(GroupError::NotCoordinator)
     }
 
+    /// How many partitions of `__consumer_offsets` are still being loaded.
+    pub(crate) fn partitions_loading(&self) -> usize {
+        let shards = self.shards();
+        shards
+            .iter()
+            .filter(|shard| shard.state().is_loading())
+            .count()
+    }
+
     /// All shards.
     pub(crate) fn shards(&self) -> Vec<Arc<Shard>> {
         self.shards.read().by_partition.values().cloned().collect()

@@ -1,5 +1,6 @@
-//! One partition of `__consumer_offsets` as the memory of its coordinator: append in order. [`replay`](super::replay) reads it.
+//! One partition of `__consumer_offsets` as the memory of its coordinator: append in order.
 //!
+//! What it holds is read once, at the start: see [`replay`](super::replay).
 //! Appends are group commits of the partition's own queue: many callers share one write.
 //!
 //! **Invariants:**

@@ -323,6 +323,8 @@ pub(crate) struct Sources {
     pub(crate) fetch_sessions: Read,
     /// Fetches that wait for records.
     pub(crate) fetches_waiting: Read,
+    /// Partitions of `__consumer_offsets` that are still being loaded.
+    pub(crate) offsets_partitions_loading: Read,
     /// Consumer groups, with members or without.
     pub(crate) groups: Read,
     /// Bytes of log that could be compacted and are not.
@@ -378,6 +380,11 @@ impl Collector for Sources {
                 "kafka_server_fetchsessioncache_numincrementalfetchsessions",
                 "Fetch sessions remembered",
                 &self.fetch_sessions,
+            ),
+            (
+                "odradek_offsets_partitions_loading",
+                "Partitions of __consumer_offsets that are still being loaded",
+                &self.offsets_partitions_loading,
             ),
             (
                 "odradek_fetches_waiting",
@@ -498,6 +505,7 @@ mod tests {
             request_memory_bytes: zero(),
             fetch_sessions: zero(),
             fetches_waiting: zero(),
+            offsets_partitions_loading: zero(),
             groups: zero(),
             dirty_bytes: zero(),
             dirty_percent_max: zero(),
