@@ -9,7 +9,7 @@
 //! - [`flush`]: from the page cache to the disk
 //! - [`read`], [`timestamps`]: offsets and times to ranges of files
 //! - [`positions`]: batch positions in memory, so that reading fresh records reads no file
-//! - [`cleaner`]: compaction
+//! - [`cleaner`]: of every key the last record stays
 //! - [`recovery`], `scan`, `replay`: opening a log after a clean stop or a crash
 //! - [`leader_epoch`], [`producer_state`]: what a log knows of its leaders and its producers
 //! - [`checkpoint`], [`log_dir`]: small files, and the directory that holds all logs

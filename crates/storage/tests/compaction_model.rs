@@ -207,9 +207,8 @@ impl World {
             batch = batch.producer(producer, 0, *sequence);
             *sequence += records.len() as i32;
         }
-        let mut offset = self.view().log_end_offset();
-        let first_offset = offset;
-        for (key, value_len, passed_ms) in records {
+        let first_offset = self.view().log_end_offset();
+        for (offset, (key, value_len, passed_ms)) in (first_offset..).zip(records) {
             self.last_timestamp += passed_ms;
             let key = Bytes::from(format!("key {key}"));
             let value = value_len.map(|len| Bytes::from(format!("{offset}{}", "v".repeat(len))));
@@ -233,7 +232,6 @@ impl World {
                     .collect(),
             };
             self.written.insert(offset, record);
-            offset += 1;
         }
         let bytes = batch.build().to_bytes();
         assert_eq!(self.send(&bytes), (first_offset, false));

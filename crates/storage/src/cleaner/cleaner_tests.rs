@@ -168,8 +168,12 @@ fn a_log_that_is_clean_is_left_as_it_is() {
     // Once for the records, once for the segments that have become small.
     clean(&place, &log, NOW_MS);
     clean(&place, &log, NOW_MS);
-    let content =
-        |log: &Log| -> Vec<Bytes> { batches(log.view()).iter().map(|it| it.to_bytes()).collect() };
+    let content = |log: &Log| -> Vec<Bytes> {
+        batches(log.view())
+            .iter()
+            .map(odradek_protocol::records::RecordBatch::to_bytes)
+            .collect()
+    };
     let before = content(&log);
     let again = clean(&place, &log, NOW_MS);
     assert_eq!(again.bytes_before, again.bytes_after);

@@ -329,19 +329,12 @@ impl Pass<'_> {
         let new = Arc::clone(output.segment());
         let size: u64 = group.iter().map(|segment| u64::from(segment.size())).sum();
         self.cleaned.bytes_before += size;
-        match written {
-            Ok(true) => {}
-            // Nothing went, and nothing is joined.
-            Ok(false) if group.len() == 1 => {
-                new.discard(self.state.disk());
-                self.cleaned.bytes_after += size;
-                return Ok(());
-            }
-            Ok(false) => {}
-            Err(error) => {
-                new.discard(self.state.disk());
-                return Err(error);
-            }
+        let is_needed = matches!(written, Ok(true));
+        if !is_needed {
+            new.discard(self.state.disk());
+            written?;
+            self.cleaned.bytes_after += size;
+            return Ok(());
         }
         self.cleaned.bytes_after += u64::from(new.size());
         let deleted = swap(self.state, group, &new, end_offset)?;
@@ -349,7 +342,8 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// Writes the segment, durably. Returns whether anything differs from what was there.
+    /// Writes the segment, durably. Returns whether there is a reason to use it: something went, or
+    /// two segments become one.
     fn write_group(
         &mut self,
         group: &[Arc<Segment>],
@@ -357,7 +351,7 @@ impl Pass<'_> {
         filter: &mut Filter<'_>,
         output: &mut Output,
     ) -> Result<bool, CleanError> {
-        let mut changed = false;
+        let mut is_needed = 1 < group.len();
         for segment in group {
             let mut batches = BatchReader::new(segment, 0).map_err(ReadError::Io)?;
             while let Some(batch) = batches.next()? {
@@ -367,7 +361,7 @@ impl Pass<'_> {
                 let fate = filter
                     .apply(&batch, ends_segment)
                     .map_err(unreadable(segment, header.base_offset))?;
-                changed |= !matches!(fate, Fate::Keep);
+                is_needed |= !matches!(fate, Fate::Keep);
                 let written = match fate {
                     Fate::Keep => batch,
                     Fate::Replace(other) => other,
@@ -377,10 +371,10 @@ impl Pass<'_> {
                 output.push(&written, self.config).map_err(LogError::Io)?;
             }
         }
-        if changed || 1 < group.len() {
+        if is_needed {
             output.finish(self.state, end_offset)?;
         }
-        Ok(changed)
+        Ok(is_needed)
     }
 }
 

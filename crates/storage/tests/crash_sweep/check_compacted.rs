@@ -101,7 +101,7 @@ fn check_lookups(
     let next_epoch = lineage
         .iter()
         .find(|later| batch.leader_epoch < later.leader_epoch);
-    let epoch_end = next_epoch.map_or(view.log_end_offset(), |next| next.base_offset);
+    let epoch_end = next_epoch.map_or_else(|| view.log_end_offset(), |next| next.base_offset);
     let answer = view.end_offset_for_epoch(batch.leader_epoch);
     ensure(answer.is_some_and(|it| it.end_offset == epoch_end), || {
         format!(
