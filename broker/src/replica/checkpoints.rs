@@ -217,6 +217,8 @@ fn replace(
     write: impl FnOnce(&Offsets) -> Result<(), LogDirError>,
 ) -> Result<(), LogDirError> {
     if last.as_ref() != Some(&new) {
+        // Should this fail, nobody knows what the file says: it is written again in any case.
+        *last = None;
         write(&new)?;
         *last = Some(new);
     }

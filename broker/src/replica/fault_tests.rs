@@ -150,6 +150,8 @@ impl Run {
     async fn check_on(&self, disk: MemoryDisk, must_survive: impl Fn(&str) -> bool) {
         let disk = ProbedDisk::over(disk);
         let found = TestBroker::start(disk, Arc::clone(&self.broker.image), "").await;
+        let offline = found.manager.offline();
+        assert!(offline.is_empty(), "{offline:?}");
         for ((id, index, offset), value) in &self.acknowledged {
             let topic = found.image.topic_by_id(*id).unwrap();
             if !must_survive(&topic.name) {
@@ -195,6 +197,17 @@ fn value_at(partition: &Partition, offset: i64) -> Option<Bytes> {
     Some(Bytes::copy_from_slice(record.value?))
 }
 
+/// Says which operation failed when the test does.
+struct Where(io::ErrorKind, usize);
+
+impl Drop for Where {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("{:?} at operation {}", self.0, self.1);
+        }
+    }
+}
+
 /// Makes each operation of the work fail in turn. Returns how many there are.
 async fn each_operation_fails(error: io::ErrorKind) -> usize {
     for operation in 0.. {
@@ -206,9 +219,10 @@ async fn each_operation_fails(error: io::ErrorKind) -> usize {
             .await
             .unwrap_or_else(|_| panic!("{error:?} at operation {operation}: it hangs"));
         if memory.fault_pending() {
+            println!("{error:?} at each of {operation} operations");
             return operation;
         }
-        println!("{error:?} at operation {operation}");
+        let _where = Where(error, operation);
         let sync_failed = syncs_failed_before < memory.failed_syncs();
         let offline = run.broker.manager.logs.dir.health().offline().is_some();
         assert!(

@@ -55,6 +55,9 @@ pub(super) enum OpenLogError {
     /// inherit what they say.
     #[error("the checkpoint files cannot be written, and still speak of deleted logs")]
     CheckpointsOutdated,
+    /// Nothing is begun on a directory that has failed.
+    #[error("the log directory has failed")]
+    DirectoryFailed,
     /// The log engine cannot open it.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -71,6 +74,7 @@ impl OpenLogError {
             Self::SetAside(error) => is_no_space(&error.source),
             // Whatever else kept them from being written has taken the directory offline.
             Self::CheckpointsOutdated => true,
+            Self::DirectoryFailed => false,
             Self::Open(error) => error.is_no_space(),
             Self::LeaderEpoch(error) => error.is_no_space(),
         }
@@ -106,6 +110,9 @@ pub(super) fn open(
 ) -> Result<(Log, Recovery), OpenLogError> {
     let partition = TopicPartition::new(&*log.identity.topic, log.identity.index);
     let (disk, path) = (logs.dir.disk(), logs.dir.partition_path(&partition));
+    if logs.dir.health().offline().is_some() {
+        return Err(OpenLogError::DirectoryFailed);
+    }
     let metadata = PartitionMetadata {
         topic_id: log.identity.topic_id,
     };
