@@ -1,6 +1,6 @@
 //! Committed offsets: what is stored, what is refused, what is left after a crash.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use odradek_protocol::{
     ErrorCode,
@@ -23,6 +23,9 @@ use crate::{
     produce_raw::{self, batch_of},
     wire::Wire,
 };
+
+/// A segment of `__consumer_offsets` as Apache Kafka wrote it.
+const KAFKAS_OFFSETS: &[u8] = include_bytes!("../../broker/src/coordinator/golden/offsets.log");
 
 /// A connection to a broker that coordinates groups already.
 pub(crate) fn coordinator(broker: &Broker) -> Wire {
@@ -66,6 +69,34 @@ async fn committed_offsets_survive_a_kill_with_leader_epoch_and_metadata() {
     assert_eq!(fetch_all(&mut wire, "two"), Offsets::of(&expected));
     let printed = broker.printed();
     assert!(printed.contains("loaded groups and offsets"), "{printed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_that_kafka_wrote_are_loaded_and_broken_ones_are_left_out() {
+    let mut broker = Broker::start();
+    create_topic(&broker, "t", 1, &[]).await;
+    coordinator(&broker);
+    broker.kill();
+    // The group `simple` belongs to this partition; the record has offset 7.
+    let broken = BatchBuilder::new()
+        .base_offset(7)
+        .record(1, Some(b"?"), Some(b"?"));
+    let segment = [KAFKAS_OFFSETS, &*broken.build().to_bytes()].concat();
+    let directory = broker.log_dir().join("__consumer_offsets-26");
+    fs::write(directory.join("00000000000000000000.log"), segment).unwrap();
+    broker.start_again();
+    let mut wire = coordinator(&broker);
+    // The position in partition 1 is in a topic of another id, and the group `other` is deleted.
+    let expected = Committed {
+        metadata: "ho".to_owned(),
+        ..Committed::at(3)
+    };
+    let expected = Offsets::of(&[("t", 0, expected)]);
+    wait::until("positions in another topic are forgotten", || {
+        (fetch_all(&mut wire, "simple") == expected).then_some(())
+    });
+    assert_eq!(fetch_all(&mut wire, "other"), Offsets::of(&[]));
+    assert!(broker.printed().contains("broken_records=1"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
