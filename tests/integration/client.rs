@@ -13,6 +13,7 @@ use rdkafka::{
     client::DefaultClientContext,
     consumer::{BaseConsumer, Consumer},
     producer::{FutureProducer, FutureRecord},
+    types::RDKafkaErrorCode,
 };
 
 use crate::wire::Wire;
@@ -50,16 +51,23 @@ pub(crate) async fn create_topic(
     partitions: i32,
     entries: &[(&str, &str)],
 ) {
-    let admin: AdminClient<DefaultClientContext> = config(broker, &[]).create().unwrap();
     let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
     for &(key, value) in entries {
         topic = topic.set(key, value);
     }
-    let results = admin
-        .create_topics([&topic], &AdminOptions::new())
-        .await
-        .unwrap();
-    assert_eq!(results, [Ok(name.to_owned())]);
+    assert_eq!(create(broker, &topic).await, Ok(()));
+}
+
+/// Creates a topic of one partition, or says why that is not possible.
+pub(crate) async fn try_create_topic(broker: &Broker, name: &str) -> Result<(), RDKafkaErrorCode> {
+    create(broker, &NewTopic::new(name, 1, TopicReplication::Fixed(1))).await
+}
+
+async fn create(broker: &Broker, topic: &NewTopic<'_>) -> Result<(), RDKafkaErrorCode> {
+    let admin: AdminClient<DefaultClientContext> = config(broker, &[]).create().unwrap();
+    let results = admin.create_topics([topic], &AdminOptions::new()).await;
+    let result = results.unwrap().remove(0);
+    result.map(drop).map_err(|(_, code)| code)
 }
 
 pub(crate) async fn delete_topic(broker: &Broker, name: &str) {

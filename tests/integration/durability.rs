@@ -7,10 +7,11 @@ use std::{
 };
 
 use odradek_protocol::{ErrorCode, Uuid, messages::produce::ProduceResponse};
-use odradek_tests::broker::Broker;
+use odradek_tests::{broker::Broker, http};
 
 use crate::{
-    client::{create_topic, topic_id, watermarks},
+    admin::{metric, status},
+    client::{create_topic, read, topic_id, try_create_topic, watermarks},
     produce_raw::{self, batch_of, produce},
     trace::Trace,
     wire::Wire,
@@ -97,4 +98,78 @@ async fn producers_that_wait_together_share_syncs() {
         watermarks(&broker, "together", 0),
         (0, i64::from(acknowledged))
     );
+}
+
+/// Asks for readiness, and expects that the broker lives whatever the answer.
+fn readiness(broker: &Broker) -> (u16, String) {
+    assert_eq!(http::get(broker.admin_port(), "/livez").unwrap().0, 200);
+    http::get(broker.admin_port(), "/readyz").unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_failed_sync_reads_go_on_and_the_next_start_does_not_trust_the_page_cache() {
+    let mut broker = Broker::start();
+    let id = topic(&broker, "careful", &[("flush.messages", "1")]).await;
+    let mut wire = Wire::connect(&broker);
+    produce(&mut wire, id, 0, batch_of(1, 100)).unwrap();
+    let Some(failing) = Trace::fail(&broker, "fdatasync") else {
+        return;
+    };
+    let refusal = produce(&mut wire, id, 0, batch_of(1, 100)).unwrap_err();
+    failing.end();
+    assert_eq!(refusal.error_code, ErrorCode::KafkaStorageError);
+    // The disk is well again; nobody believes it.
+    let refusal = produce(&mut wire, id, 0, batch_of(1, 100)).unwrap_err();
+    assert_eq!(refusal.error_code, ErrorCode::KafkaStorageError);
+    let (code, reason) = readiness(&broker);
+    assert_eq!(code, 503);
+    assert!(
+        reason.contains("the log directory has failed: sync"),
+        "{reason}"
+    );
+    let failure = status(&broker)["storage"]["failure"].clone();
+    assert!(failure.as_str().unwrap().contains("careful-0"), "{failure}");
+    assert_eq!(
+        metric(&broker, "kafka_log_logmanager_offlinelogdirectorycount"),
+        1.0
+    );
+    assert_eq!(read(&broker, "careful", 0, 0, 1).len(), 1);
+
+    assert!(broker.stop().success());
+    broker.start_again();
+    assert_eq!(readiness(&broker).0, 200);
+    assert_eq!(
+        status(&broker)["recovery"]["previous_stop"],
+        "page-cache-lost"
+    );
+    let mut wire = Wire::connect(&broker);
+    produce(&mut wire, id, 0, batch_of(1, 100)).unwrap();
+    assert_eq!(read(&broker, "careful", 0, 0, 1).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_metadata_log_fails_topics_are_served_on_and_the_reason_is_shown() {
+    let mut broker = Broker::start();
+    let id = topic(&broker, "before", &[]).await;
+    let Some(failing) = Trace::fail(&broker, "fdatasync") else {
+        return;
+    };
+    let refused = try_create_topic(&broker, "refused").await;
+    failing.end();
+    assert!(refused.is_err(), "{refused:?}");
+    let (code, reason) = readiness(&broker);
+    assert_eq!(code, 503);
+    assert!(
+        reason.contains("the metadata log has failed: sync"),
+        "{reason}"
+    );
+    assert!(status(&broker)["metadata_log_failure"].is_string());
+    assert_eq!(metric(&broker, "odradek_metadata_log_failed"), 1.0);
+    produce(&mut Wire::connect(&broker), id, 0, batch_of(1, 100)).unwrap();
+    assert_eq!(read(&broker, "before", 0, 0, 1).len(), 1);
+
+    assert!(broker.stop().success());
+    broker.start_again();
+    assert_eq!(readiness(&broker).0, 200);
+    create_topic(&broker, "after", 1, &[]).await;
 }

@@ -18,9 +18,18 @@ pub(crate) struct Trace {
 impl Trace {
     /// Traces these system calls. `None`, with the reason printed, where nobody may be traced.
     pub(crate) fn begin(broker: &Broker, calls: &str) -> Option<Self> {
+        Self::attach(broker, &format!("trace={calls}"))
+    }
+
+    /// Makes these system calls fail with EIO from now on. `None` as [`begin`](Self::begin).
+    pub(crate) fn fail(broker: &Broker, calls: &str) -> Option<Self> {
+        Self::attach(broker, &format!("inject={calls}:error=EIO"))
+    }
+
+    fn attach(broker: &Broker, expression: &str) -> Option<Self> {
         let directory = TempDir::new().unwrap();
         let spawned = Command::new("strace")
-            .args(["-f", "-y", "-e", &format!("trace={calls}")])
+            .args(["-f", "-y", "-e", expression])
             .args(["-p", &broker.pid().to_string()])
             .arg("-o")
             .arg(directory.path().join("trace"))
