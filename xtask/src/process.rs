@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 /// A child that is killed when this value goes away, so that no failure leaves a broker behind.
 #[derive(Debug)]
@@ -112,6 +112,27 @@ impl Running {
         let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
         Ok(kib.with_context(|| format!("find {field}"))? * 1024.0 / 1e6)
     }
+}
+
+/// Waits for the end of a child that leads its process group, and ends whoever is left of the
+/// group. `None` if it did not end by itself.
+pub(crate) fn wait_at_most(
+    mut child: Child,
+    limit: Duration,
+) -> anyhow::Result<Option<ExitStatus>> {
+    let group = Pid::from_child(&child);
+    let deadline = Instant::now() + limit;
+    let status = loop {
+        match child.try_wait()? {
+            Some(status) => break Some(status),
+            None if deadline < Instant::now() => break None,
+            None => sleep(Duration::from_millis(20)),
+        }
+    };
+    // Usually nobody is left, which is no error.
+    let _ = kill_process_group(group, Signal::KILL);
+    child.wait()?;
+    Ok(status)
 }
 
 impl Drop for Running {

@@ -6,17 +6,22 @@
 use std::{
     collections::BTreeMap,
     fs,
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    time::Duration,
 };
 
 use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
 
-use crate::{peer::Peer, workspace};
+use crate::{peer::Peer, process::wait_at_most, workspace};
 
 /// What a client needs when it needs Apache Kafka's tools: not a program, but the fetched jars.
 const KAFKA_TOOLS: &str = "kafka-tools";
+
+/// For each step of a build: a network that swallows packets must not hold up the other clients.
+const BUILD_LIMIT: Duration = Duration::from_mins(5);
 
 /// `client.toml`.
 #[derive(Debug, Deserialize)]
@@ -187,14 +192,21 @@ impl Program {
     fn finish(&self, argv: &[String], log: &Path) -> anyhow::Result<Result<(), String>> {
         let output = fs::File::create(log)?;
         let mut command = self.start(argv);
-        let status = command.stdout(output.try_clone()?).stderr(output).status();
-        Ok(match status {
-            Ok(status) if status.success() => Ok(()),
-            Ok(status) => {
+        command
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            .process_group(0);
+        let child = match command.spawn() {
+            Ok(child) => child,
+            Err(error) => return Ok(Err(format!("{}: {error}", argv.join(" ")))),
+        };
+        Ok(match wait_at_most(child, BUILD_LIMIT)? {
+            Some(status) if status.success() => Ok(()),
+            Some(status) => {
                 let said = last_line(&fs::read_to_string(log).unwrap_or_default());
                 Err(said.unwrap_or_else(|| status.to_string()))
             }
-            Err(error) => Err(format!("{}: {error}", argv.join(" "))),
+            None => Err(format!("no end within {} s", BUILD_LIMIT.as_secs())),
         })
     }
 }

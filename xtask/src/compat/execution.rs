@@ -4,22 +4,22 @@ use std::{
     fs,
     os::unix::process::CommandExt,
     path::Path,
-    process::{Child, ExitStatus},
+    process::ExitStatus,
     sync::{
         Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::Context;
-use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::{
     cases::Case,
     client::{Program, last_line},
 };
+use crate::process::wait_at_most;
 
 /// Programs give up by themselves after about 60 s; this is for one that hangs.
 const CASE_LIMIT: Duration = Duration::from_mins(3);
@@ -89,29 +89,12 @@ fn run(program: &Program, place: &Place<'_>, case: &Case) -> anyhow::Result<Outc
     let child = command
         .spawn()
         .with_context(|| format!("start {command:?}"))?;
-    let status = wait(child)?;
+    let status = wait_at_most(child, CASE_LIMIT)?;
     let said = |ending: &str| last_line(&fs::read_to_string(log(ending)).unwrap_or_default());
     Ok(match status {
         Some(status) => judge(status, said("out"), said("err")),
         None => Outcome::Failed(format!("no end within {} s", CASE_LIMIT.as_secs())),
     })
-}
-
-/// Waits for the end, and ends everything that the program started.
-fn wait(mut child: Child) -> anyhow::Result<Option<ExitStatus>> {
-    let group = Pid::from_child(&child);
-    let deadline = Instant::now() + CASE_LIMIT;
-    let status = loop {
-        match child.try_wait()? {
-            Some(status) => break Some(status),
-            None if deadline < Instant::now() => break None,
-            None => thread::sleep(Duration::from_millis(20)),
-        }
-    };
-    // Usually nobody is left, which is no error.
-    let _ = kill_process_group(group, Signal::KILL);
-    child.wait()?;
-    Ok(status)
 }
 
 fn judge(status: ExitStatus, output: Option<String>, errors: Option<String>) -> Outcome {
