@@ -2,8 +2,8 @@
 //!
 //! **Invariant:** after a failed sync the directory is offline, wherever in the code the sync was.
 //! The kernel forgets that the pages were never written, so a second sync would succeed and mean
-//! nothing. For the same reason the next process must not trust the page cache: the sign by which it
-//! would is removed.
+//! nothing. For the same reason the next process must not trust the page cache: the sign by which
+//! it would is removed.
 
 use std::io::{self, IoSlice};
 use std::os::fd::BorrowedFd;
