@@ -16,7 +16,7 @@ use std::{
 use odradek_tests::{broker::Broker, wait};
 use rdkafka::{
     Message, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer},
+    consumer::{BaseConsumer, CommitMode, Consumer},
     error::KafkaError,
     producer::{FutureProducer, FutureRecord},
     types::RDKafkaErrorCode,
@@ -357,6 +357,60 @@ async fn a_damaged_segment_is_reported_and_holds_up_no_other_topic() {
     });
     assert_last_values(&read_to_end(&broker, "sound"), RECORDS);
     assert_eq!(segments(&broker, "damaged"), all);
+}
+
+/// Committed offsets live in a compacted topic: however often they are committed, it stays small,
+/// and a restart knows the last ones.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_topic_of_committed_offsets_stays_small() {
+    const PARTITIONS: i32 = 200;
+    let settings = [
+        ("offsets.topic.num.partitions", "1"),
+        ("offsets.topic.segment.bytes", "1048576"),
+        ("log.cleaner.min.cleanable.ratio", "0.01"),
+    ];
+    let mut broker = Broker::start_with(&[EAGER, &settings].concat());
+    create_topic(&broker, "read", PARTITIONS, &[]).await;
+    let commit = |broker: &Broker, offset: i64| {
+        let consumer: BaseConsumer = config(broker, &[("group.id", "reader")]).create().unwrap();
+        let mut offsets = TopicPartitionList::new();
+        for partition in 0..PARTITIONS {
+            let offset = Offset::Offset(offset + i64::from(partition));
+            offsets
+                .add_partition_offset("read", partition, offset)
+                .unwrap();
+        }
+        consumer.commit(&offsets, CommitMode::Sync).unwrap();
+    };
+    let committed = |broker: &Broker| {
+        let consumer: BaseConsumer = config(broker, &[("group.id", "reader")]).create().unwrap();
+        let mut offsets = TopicPartitionList::new();
+        offsets.add_partition_range("read", 0, PARTITIONS - 1);
+        let committed = consumer.committed_offsets(offsets, wait::PATIENCE).unwrap();
+        let offset = |partition| {
+            committed
+                .find_partition("read", partition)
+                .unwrap()
+                .offset()
+        };
+        (0..PARTITIONS).map(offset).collect::<Vec<_>>()
+    };
+    let expected = |offset: i64| -> Vec<Offset> {
+        let offsets = (0..PARTITIONS).map(|partition| offset + i64::from(partition));
+        offsets.map(Offset::Offset).collect()
+    };
+    for round in 0..150 {
+        commit(&broker, round * 1000);
+    }
+    wait::until("the offsets topic is compacted", || {
+        let runs = metric(&broker, "odradek_log_cleaner_runs_total");
+        let bytes = size(&segments(&broker, "__consumer_offsets"));
+        (0.0 < runs && bytes < 2 << 20).then_some(())
+    });
+    assert_eq!(committed(&broker), expected(149_000));
+    broker.kill();
+    broker.start_again();
+    assert_eq!(committed(&broker), expected(149_000));
 }
 
 fn flip_a_bit(path: &Path) {

@@ -16,7 +16,7 @@
 //! - [`upkeep`]: what happens to one partition besides appends and reads.
 //! - [`record_deletion`]: the log start moves because a client asked for it.
 //! - [`flusher`], [`checkpoints`]: bound what a crash leaves to recover.
-//! - [`cleaner`]: compaction.
+//! - [`cleaner`]: which log is compacted next, how fast, and what failed.
 //! - [`housekeeping`]: retention, and files whose deletion was put off.
 
 mod append_queue;

@@ -319,7 +319,7 @@ impl Segment {
         *self.largest.lock() = Some(largest.unwrap_or(none));
     }
 
-    /// The largest timestamp in the first batch, in ms; `None` if there is no batch or no timestamp.
+    /// The largest timestamp in the first batch, in ms; `None` if there is none.
     pub(crate) fn first_timestamp(&self) -> Result<Option<i64>, ReadError> {
         let mut walk = BatchWalk::headers(&self.log, 0, self.size())?;
         let first = walk.next_batch()?.map(|batch| batch.header.max_timestamp);
