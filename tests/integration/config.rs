@@ -248,10 +248,10 @@ fn a_directory_of_another_broker_is_refused() {
 
 #[test]
 fn a_key_without_effect_costs_one_warning_and_no_start() {
-    let broker = Broker::start_with(&[("log.cleaner.threads", "3")]);
+    let broker = Broker::start_with(&[("log.preallocate", "true")]);
     let printed = broker.printed();
     let warnings = printed
         .lines()
-        .filter(|line| line.contains("log.cleaner.threads"));
+        .filter(|line| line.contains("log.preallocate"));
     assert_eq!(warnings.count(), 1, "{printed}");
 }
