@@ -409,6 +409,50 @@ fn two_hundred_members_that_restart_at_once_settle_in_few_generations() {
     );
 }
 
+/// What waits for others must not hold the memory that those need to be read.
+#[test]
+fn members_with_much_metadata_form_a_group_in_little_memory() {
+    let settings = [
+        ("queued.max.request.bytes", "200000"),
+        ("group.initial.rebalance.delay.ms", "300"),
+    ];
+    let broker = Broker::start_with(&settings);
+    find_coordinator(&mut Wire::connect(&broker), "g");
+    let mut members: Vec<_> = (0..20).map(|_| Member::new(&broker, "g")).collect();
+    for member in &mut members {
+        member.protocols[0].1 = Bytes::from(vec![7; 40_000]);
+    }
+    settle(&mut members);
+    assert_eq!(members[0].generation, 1);
+}
+
+#[test]
+fn assignments_may_be_as_long_as_the_log_takes_records() {
+    let long = vec![7; 3_000_000];
+    for (bytes_max, expected) in [
+        ("8000000", ErrorCode::None),
+        ("1048588", ErrorCode::UnknownServerError),
+    ] {
+        let settings = [
+            ("message.max.bytes", bytes_max),
+            ("group.initial.rebalance.delay.ms", "0"),
+        ];
+        let broker = Broker::start_with(&settings);
+        find_coordinator(&mut Wire::connect(&broker), "g");
+        let mut members = [Member::new(&broker, "g")];
+        members[0].join();
+        let id = members[0].id.clone();
+        let synced = members[0].sync(&[(&id, &long)]);
+        assert_eq!(synced.error_code, expected, "{bytes_max}");
+        let kept = if expected.is_error() { 0 } else { long.len() };
+        assert_eq!(synced.assignment.len(), kept);
+        if expected.is_error() {
+            assert_eq!(members[0].heartbeat(), ErrorCode::RebalanceInProgress);
+            settle(&mut members);
+        }
+    }
+}
+
 /// A client that only ever asks for a member id must not make the broker grow without end.
 #[test]
 fn groups_that_nobody_joins_are_forgotten() {

@@ -32,6 +32,9 @@ use odradek_protocol::{
         list_groups::{ListGroupsRequest, ListGroupsResponse},
         list_offsets::{ListOffsetsRequest, ListOffsetsResponse},
         metadata::{MetadataRequest, MetadataResponse},
+        offset_commit::{OffsetCommitRequest, OffsetCommitResponse},
+        offset_delete::{OffsetDeleteRequest, OffsetDeleteResponse},
+        offset_fetch::{OffsetFetchRequest, OffsetFetchResponse},
         offset_for_leader_epoch::{OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse},
         produce::{ProduceRequest, ProduceResponse},
         sync_group::{SyncGroupRequest, SyncGroupResponse},
@@ -53,6 +56,8 @@ const ADVERTISED: &[(ApiKey, i16, i16)] = &[
     (ApiKey::Fetch, 4, 17),
     (ApiKey::ListOffsets, 1, 10),
     (ApiKey::Metadata, 0, 13),
+    (ApiKey::OffsetCommit, 2, 9),
+    (ApiKey::OffsetFetch, 1, 9),
     (ApiKey::FindCoordinator, 0, 6),
     (ApiKey::JoinGroup, 0, 9),
     (ApiKey::Heartbeat, 0, 4),
@@ -72,6 +77,7 @@ const ADVERTISED: &[(ApiKey, i16, i16)] = &[
     (ApiKey::DescribeLogDirs, 1, 4),
     (ApiKey::CreatePartitions, 0, 3),
     (ApiKey::DeleteGroups, 0, 2),
+    (ApiKey::OffsetDelete, 0, 0),
     (ApiKey::DescribeCluster, 0, 2),
     (ApiKey::DescribeProducers, 0, 0),
     (ApiKey::DescribeTopicPartitions, 0, 0),
@@ -125,6 +131,13 @@ fn what_is_advertised_is_answered_in_every_version() {
         &mut wire,
         &IncrementalAlterConfigsRequest::default(),
     );
+    each_version::<_, OffsetCommitResponse>(&mut wire, &OffsetCommitRequest::default());
+    let all_topics = OffsetFetchRequest {
+        topics: Some(Vec::new()),
+        ..Default::default()
+    };
+    each_version::<_, OffsetFetchResponse>(&mut wire, &all_topics);
+    each_version::<_, OffsetDeleteResponse>(&mut wire, &OffsetDeleteRequest::default());
     each_version::<_, FindCoordinatorResponse>(&mut wire, &FindCoordinatorRequest::default());
     each_version::<_, JoinGroupResponse>(&mut wire, &JoinGroupRequest::default());
     each_version::<_, SyncGroupResponse>(&mut wire, &SyncGroupRequest::default());

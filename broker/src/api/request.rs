@@ -11,6 +11,10 @@ use super::{CloseConnection, api_versions};
 /// than the memory budget knows of. A fetch of fifty thousand partitions fits.
 const STRUCTURED_REQUEST_BYTES_MAX: usize = 2 * 1024 * 1024;
 
+/// SyncGroup may be longer: a leader brings everybody's assignment at once, which are bytes and not
+/// structures.
+const SYNC_GROUP_BYTES_MAX: usize = 16 * 1024 * 1024;
+
 /// The structures of one request may take no more than this. For a Produce, whose length is mostly
 /// records, which are not copied, that is far less than its length would allow.
 const STRUCTURE_BYTES_MAX: usize =
@@ -23,6 +27,8 @@ const SMALL_REQUEST_BYTES: usize = 4 * 1024;
 pub(crate) fn request_bytes_max(api_key: i16, configured_max: usize) -> usize {
     if api_key == ApiKey::Produce.number() {
         configured_max
+    } else if api_key == ApiKey::SyncGroup.number() {
+        configured_max.min(SYNC_GROUP_BYTES_MAX)
     } else {
         configured_max.min(STRUCTURED_REQUEST_BYTES_MAX)
     }
@@ -43,6 +49,9 @@ pub(crate) enum Kind {
     Produce,
     /// Changes nothing and may wait for long: pointless once nobody listens.
     Fetch,
+    /// JoinGroup and SyncGroup: hands itself over to the group at once, and then waits for other
+    /// clients, perhaps for minutes. Pointless to wait for once nobody listens.
+    Membership,
     /// Everything else.
     Other,
 }
@@ -71,6 +80,7 @@ impl Request {
         match self.header.api_key {
             ApiKey::Produce => Kind::Produce,
             ApiKey::Fetch => Kind::Fetch,
+            ApiKey::JoinGroup | ApiKey::SyncGroup => Kind::Membership,
             _ => Kind::Other,
         }
     }
@@ -81,7 +91,8 @@ impl Request {
     }
 
     /// Memory that its structures may take while it is under way. A Produce is mostly records,
-    /// which are counted where they arrived, and a Fetch forgets its request before it waits.
+    /// which are counted where they arrived, and a Fetch or JoinGroup forgets its request before it
+    /// waits.
     pub(crate) fn structure_bytes(&self) -> usize {
         if self.kind() == Kind::Other && SMALL_REQUEST_BYTES < self.bytes() {
             self.bytes() * Decoder::ELEMENT_BYTES_PER_FRAME_BYTE

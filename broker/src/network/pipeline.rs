@@ -89,6 +89,8 @@ impl Pipeline {
         let (api_key, bytes, kind) = (request.api_key(), request.bytes(), request.kind());
         let (began, answer) = (Instant::now(), start(&request)?);
         self.bytes += bytes;
+        // It waits for other clients, one of which may need the turn to be read at all.
+        let turn = turn.filter(|_| kind != Kind::Membership);
         self.under_way.push_back(UnderWay {
             answer,
             api_key,
@@ -116,7 +118,7 @@ impl Pipeline {
     pub(crate) fn may_be_abandoned(&self) -> bool {
         self.under_way
             .front()
-            .is_none_or(|next| next.kind == Kind::Fetch)
+            .is_none_or(|next| matches!(next.kind, Kind::Fetch | Kind::Membership))
     }
 
     /// Waits for the next answer; for ever if there is no request under way. Cancellation safe.
