@@ -130,8 +130,8 @@ async fn after_a_failed_sync_reads_go_on_and_the_next_start_does_not_trust_the_p
     let failure = status(&broker)["storage"]["failure"].clone();
     assert!(failure.as_str().unwrap().contains("careful-0"), "{failure}");
     assert_eq!(
-        metric(&broker, "kafka_log_logmanager_offlinelogdirectorycount"),
-        1.0
+        metric(&broker, "kafka_log_logmanager_offlinelogdirectorycount") as u64,
+        1
     );
     assert_eq!(read(&broker, "careful", 0, 0, 1).len(), 1);
 
@@ -164,7 +164,7 @@ async fn when_the_metadata_log_fails_topics_are_served_on_and_the_reason_is_show
         "{reason}"
     );
     assert!(status(&broker)["metadata_log_failure"].is_string());
-    assert_eq!(metric(&broker, "odradek_metadata_log_failed"), 1.0);
+    assert_eq!(metric(&broker, "odradek_metadata_log_failed") as u64, 1);
     produce(&mut Wire::connect(&broker), id, 0, batch_of(1, 100)).unwrap();
     assert_eq!(read(&broker, "before", 0, 0, 1).len(), 1);
 

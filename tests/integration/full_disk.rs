@@ -166,10 +166,10 @@ fn assert_full_but_well(broker: &Broker, ballast: Uuid) {
             "{path}"
         );
     }
-    assert_eq!(metric(broker, "odradek_storage_produces_refused"), 1.0);
+    assert_eq!(metric(broker, "odradek_storage_produces_refused") as u64, 1);
     assert_eq!(
-        metric(broker, "kafka_log_logmanager_offlinelogdirectorycount"),
-        0.0
+        metric(broker, "kafka_log_logmanager_offlinelogdirectorycount") as u64,
+        0
     );
     assert_eq!(read(broker, BALLAST, 0, 0, 20).len(), 20);
     for offset in 1..20 {

@@ -28,7 +28,7 @@ use super::{
 };
 
 /// No work on a disk in memory takes so long.
-const HANGS_AFTER: Duration = Duration::from_secs(60);
+const HANGS_AFTER: Duration = Duration::from_mins(1);
 
 /// A topic that flushes before each acknowledgement.
 const CAREFUL: &str = "careful";

@@ -337,9 +337,8 @@ impl Partition {
         for (request, result) in requests.iter().zip(results) {
             match result {
                 Ok(appended) if !appended.duplicate => bytes += request.records.len() as u64,
-                Ok(_) => {}
                 Err(LogAppendError::NoSpace) => self.services.space.write_found_none(),
-                Err(_) => {}
+                Ok(_) | Err(_) => {}
             }
         }
         self.unflushed_bytes.fetch_add(bytes, Ordering::AcqRel);

@@ -1,10 +1,11 @@
 #![allow(clippy::unwrap_used)]
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use odradek_protocol::ErrorCode;
-use odradek_storage::error::AppendError as LogAppendError;
+use odradek_storage::{error::AppendError as LogAppendError, log_dir::DirExpectation};
 use tokio::time::advance;
+use uuid::Uuid;
 
 use super::*;
 use crate::{
@@ -17,16 +18,19 @@ use crate::{
 
 const MIB: u64 = 1 << 20;
 
-/// The room on a disk of 100 MiB of which so much is free, with a reserve of 16 MiB.
-fn with_free(disk: &ProbedDisk, free_bytes: u64) -> DiskSpace {
-    let expected = odradek_storage::log_dir::DirExpectation {
+fn log_dir(disk: &ProbedDisk) -> LogDir {
+    let expected = DirExpectation {
         node_id: 1,
         cluster_id: None,
         new_cluster_id: "test".to_owned(),
-        new_directory_id: uuid::Uuid::new_v4(),
+        new_directory_id: Uuid::new_v4(),
     };
-    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
-    let dir = LogDir::open(shared, Path::new("/data"), &expected).unwrap();
+    LogDir::open(Arc::new(disk.clone()), Path::new("/data"), &expected).unwrap()
+}
+
+/// The room on a disk with so many bytes free, of which 16 MiB are the reserve.
+fn with_free(disk: &ProbedDisk, free_bytes: u64) -> DiskSpace {
+    let dir = log_dir(disk);
     set_free(disk, free_bytes);
     DiskSpace::new(&dir, Some(16 * MIB))
 }
@@ -105,9 +109,10 @@ async fn a_write_without_space_ends_produces_whatever_the_file_system_says() {
     let space = with_free(&ProbedDisk::default(), 90 * MIB);
     space.write_found_none();
     assert!(!admits(&space, AppendFor::Clients, 1));
-    advance(LOW_MIN_AFTER_FAILED_WRITE - Duration::from_millis(1)).await;
+    advance(LOW_MIN).await;
+    space.report();
     assert!(!admits(&space, AppendFor::Clients, 1));
-    advance(Duration::from_millis(1)).await;
+    advance(LOW_MIN_AFTER_FAILED_WRITE).await;
     space.report();
     assert!(admits(&space, AppendFor::Clients, 1));
 }
@@ -128,16 +133,8 @@ async fn the_file_system_is_asked_seldom() {
 fn without_configuration_the_reserve_is_a_tenth_of_a_small_disk() {
     let reserve_of = |total_bytes| {
         let disk = ProbedDisk::default();
-        drop(with_free(&disk, 0));
+        let dir = log_dir(&disk);
         disk.memory.set_total_bytes(total_bytes);
-        let expected = odradek_storage::log_dir::DirExpectation {
-            node_id: 1,
-            cluster_id: None,
-            new_cluster_id: "test".to_owned(),
-            new_directory_id: uuid::Uuid::new_v4(),
-        };
-        let shared: Arc<dyn Disk> = Arc::new(disk);
-        let dir = LogDir::open(shared, Path::new("/data"), &expected).unwrap();
         DiskSpace::new(&dir, None).reserve_bytes
     };
     assert_eq!(reserve_of(60 * MIB), 6 * MIB);

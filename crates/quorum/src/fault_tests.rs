@@ -124,7 +124,7 @@ fn check_image(image: Image, proposed: &Proposed) -> Result<(), String> {
 fn whichever_operation_fails_what_was_committed_stays() {
     for error in [io::ErrorKind::StorageFull, io::ErrorKind::Other] {
         let mut states = 0;
-        let operations = (0..)
+        let operations = (0..1000)
             .find(|operation| {
                 let disk = MemoryDisk::with_directory("/d");
                 disk.fail_one_after(*operation, error);

@@ -355,13 +355,12 @@ impl DiskFile for MemoryFile {
             return Err(io::ErrorKind::StorageFull.into());
         }
         let result = state.operation();
-        let written = match result {
-            Ok(()) => bytes.len(),
+        let written = if result.is_ok() {
+            bytes.len()
+        } else {
             // Half of it, but whole sectors.
-            Err(_) => {
-                let end = position as usize + bytes.len() / 2;
-                (end - end % SECTOR).saturating_sub(position as usize)
-            }
+            let end = position as usize + bytes.len() / 2;
+            (end - end % SECTOR).saturating_sub(position as usize)
         };
         state.record(Operation::Write(
             self.inode,
