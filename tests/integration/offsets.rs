@@ -17,8 +17,8 @@ use crate::{
     admin::metric,
     client::{config, create_topic, delete_topic, producer, send_all, topic_id, values},
     offsets_raw::{
-        Committed, Offsets, Position, commit, commit_as, delete, fetch, fetch_all, fetch_groups,
-        find_coordinator, is_loaded,
+        Committed, Offsets, Position, commit, commit_as, commit_for, delete, fetch, fetch_all,
+        fetch_groups, find_coordinator, is_loaded,
     },
     produce_raw::{self, batch_of},
     wire::Wire,
@@ -268,12 +268,9 @@ async fn positions_expire_and_their_group_with_the_last_of_them() {
     let mut wire = coordinator(&broker);
     // Version 2 lets the client say for how long, which makes this test a short one.
     let soon = [Position::at("t", 0, 5)];
-    assert_eq!(
-        Offsets::commit_for(&mut wire, "mixed", 1, &soon),
-        [ErrorCode::None]
-    );
+    assert_eq!(commit_for(&mut wire, "mixed", 1, &soon), [ErrorCode::None]);
     commit(&mut wire, "mixed", &[Position::at("t", 1, 6)]);
-    Offsets::commit_for(&mut wire, "all", 1, &soon);
+    commit_for(&mut wire, "all", 1, &soon);
     let expected = Offsets::of(&[("t", 1, Committed::at(6))]);
     wait::until("what has expired is gone", || {
         (fetch_all(&mut wire, "mixed") == expected).then_some(())

@@ -103,20 +103,6 @@ impl Offsets {
                 .collect(),
         }
     }
-
-    /// Commits from outside, for so many milliseconds.
-    pub(crate) fn commit_for(
-        wire: &mut Wire,
-        group: &str,
-        retention_time_ms: i64,
-        positions: &[Position],
-    ) -> Vec<ErrorCode> {
-        let request = OffsetCommitRequest {
-            retention_time_ms,
-            ..commit_request(group, positions)
-        };
-        commit_codes(&wire.call(2, &request))
-    }
 }
 
 /// Makes the broker a coordinator.
@@ -165,6 +151,20 @@ pub(crate) fn commit(wire: &mut Wire, group: &str, positions: &[Position]) -> Ve
     commit_codes(&wire.call(VERSION, &commit_request(group, positions)))
 }
 
+/// Commits from outside, for so many milliseconds.
+pub(crate) fn commit_for(
+    wire: &mut Wire,
+    group: &str,
+    retention_time_ms: i64,
+    positions: &[Position],
+) -> Vec<ErrorCode> {
+    let request = OffsetCommitRequest {
+        retention_time_ms,
+        ..commit_request(group, positions)
+    };
+    commit_codes(&wire.call(2, &request))
+}
+
 /// Commits as a member.
 pub(crate) fn commit_as(
     wire: &mut Wire,
@@ -202,12 +202,11 @@ pub(crate) fn fetch_all(wire: &mut Wire, group: &str) -> Offsets {
     offsets(answer.error_code, &answer.topics)
 }
 
-/// The positions of several groups, for each those wanted or all.
-pub(crate) fn fetch_groups(
-    wire: &mut Wire,
-    version: i16,
-    wanted: &[(&str, Option<Vec<(&str, i32)>>)],
-) -> Vec<Offsets> {
+/// A group, and the partitions that are asked for; `None` for all that have a position.
+pub(crate) type Wanted<'a> = (&'a str, Option<Vec<(&'a str, i32)>>);
+
+/// The positions of several groups.
+pub(crate) fn fetch_groups(wire: &mut Wire, version: i16, wanted: &[Wanted<'_>]) -> Vec<Offsets> {
     let groups = wanted
         .iter()
         .map(|(group, wanted)| OffsetFetchRequestGroup {
