@@ -34,6 +34,8 @@ DEADLINE = time.monotonic() + 60
 BOOTSTRAP, PREFIX, CASE = sys.argv[1:4]
 TOPIC = PREFIX
 GROUP = PREFIX
+# Young enough not to be deleted for its age.
+FIRST_TIMESTAMP = int(time.time() * 1000) - 60_000
 
 
 # What all cases use.
@@ -229,9 +231,9 @@ def consume_from_beginning():
 
 def consume_from_timestamp():
     create_topic()
-    produce([(0, b"%d" % i, {"timestamp": 1_700_000_000_000 + i * 1000}) for i in range(10)])
+    produce([(0, b"%d" % i, {"timestamp": FIRST_TIMESTAMP + i * 1000}) for i in range(10)])
     reader = consumer()
-    at = TopicPartition(TOPIC, 0, 1_700_000_000_000 + 4500)
+    at = TopicPartition(TOPIC, 0, FIRST_TIMESTAMP + 4500)
     found = reader.offsets_for_times([at], timeout=30)
     equal(found[0].offset, 5)
     equal(values(read_from(found[0].offset, 1)), [b"5"])
@@ -472,7 +474,7 @@ def eventually_config(expected):
 
 def list_offsets():
     create_topic()
-    produce([(0, b"%d" % i, {"timestamp": 1_700_000_000_000 + i * 1000}) for i in range(10)])
+    produce([(0, b"%d" % i, {"timestamp": FIRST_TIMESTAMP + i * 1000}) for i in range(10)])
 
     def offset(spec):
         return result(admin().list_offsets({TopicPartition(TOPIC, 0): spec})).offset
@@ -480,7 +482,7 @@ def list_offsets():
     equal(offset(OffsetSpec.earliest()), 0)
     equal(offset(OffsetSpec.latest()), 10)
     equal(offset(OffsetSpec.max_timestamp()), 9)
-    equal(offset(OffsetSpec.for_timestamp(1_700_000_000_000 + 4500)), 5)
+    equal(offset(OffsetSpec.for_timestamp(FIRST_TIMESTAMP + 4500)), 5)
 
 
 def describe_cluster():

@@ -153,7 +153,7 @@ final class Administration {
         Client.equal(0L, offset(OffsetSpec.earliest()));
         Client.equal(10L, offset(OffsetSpec.latest()));
         Client.equal(9L, offset(OffsetSpec.maxTimestamp()));
-        Client.equal(5L, offset(OffsetSpec.forTimestamp(1_700_000_004_500L)));
+        Client.equal(5L, offset(OffsetSpec.forTimestamp(Records.FIRST_TIMESTAMP + 4500)));
     }
 
     private static long offset(OffsetSpec spec) throws Exception {

@@ -14,6 +14,9 @@ import org.apache.kafka.common.header.internals.RecordHeader;
 
 /** Producing and consuming. */
 final class Records {
+    /** Young enough not to be deleted for its age. */
+    static final long FIRST_TIMESTAMP = System.currentTimeMillis() - 60_000;
+
     private Records() {}
 
     /** Keys, headers, timestamps and values come back as they were sent. */
@@ -63,7 +66,7 @@ final class Records {
         produceWithTimestamps();
         TopicPartition partition = Client.partition(0);
         try (var reader = Client.consumer(Map.of())) {
-            var found = reader.offsetsForTimes(Map.of(partition, 1_700_000_004_500L));
+            var found = reader.offsetsForTimes(Map.of(partition, FIRST_TIMESTAMP + 4500));
             Client.equal(5L, found.get(partition).offset());
         }
         Client.equal("value-5", new String(readFrom(0, 5, 1).get(0).value()));
@@ -102,7 +105,7 @@ final class Records {
     static void produceWithTimestamps() throws Exception {
         List<ProducerRecord<byte[], byte[]>> records = new ArrayList<>();
         for (int i = 0; i < 10; i++) {
-            long timestamp = 1_700_000_000_000L + i * 1000;
+            long timestamp = FIRST_TIMESTAMP + i * 1000;
             byte[] value = ("value-" + i).getBytes();
             records.add(new ProducerRecord<>(Client.topic, 0, timestamp, null, value));
         }

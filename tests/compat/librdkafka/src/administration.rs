@@ -15,7 +15,7 @@ use rdkafka::{
     types::RDKafkaErrorCode,
 };
 
-use crate::client::{CALL, Client, FIRST_TIMESTAMP, equal, only, value};
+use crate::client::{CALL, Client, equal, only, value};
 
 pub(crate) async fn offsets(client: &Client) -> anyhow::Result<()> {
     client.create_topic(1, &[]).await?;
@@ -206,7 +206,7 @@ pub(crate) async fn list_offsets(client: &Client) -> anyhow::Result<()> {
         .inner()
         .fetch_watermarks(&client.name, 0, CALL)?;
     equal(watermarks, (0, 10))?;
-    let at = client.at(0, FIRST_TIMESTAMP + 4500)?;
+    let at = client.at(0, client.first_timestamp + 4500)?;
     let found = client.consumer()?.offsets_for_times(at, CALL)?;
     let found = found
         .find_partition(&client.name, 0)

@@ -2,7 +2,7 @@
 
 use std::{
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context, bail, ensure};
@@ -27,12 +27,16 @@ pub(crate) struct Client {
     /// Of the case's topic and group.
     pub(crate) name: String,
     pub(crate) admin: AdminClient<DefaultClientContext>,
+    /// Of the first record of [`Client::produce_values`]; young enough not to be deleted for age.
+    pub(crate) first_timestamp: i64,
     deadline: Instant,
 }
 
 impl Client {
     pub(crate) fn new(bootstrap: String, name: String) -> anyhow::Result<Self> {
+        let now_ms = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as i64;
         Ok(Self {
+            first_timestamp: now_ms - 60_000,
             admin: config(&bootstrap).create()?,
             bootstrap,
             name,
@@ -112,7 +116,7 @@ impl Client {
         for (i, value) in values.iter().enumerate() {
             let record = FutureRecord::to(&self.name)
                 .partition(0)
-                .timestamp(FIRST_TIMESTAMP + i as i64 * 1000)
+                .timestamp(self.first_timestamp + i as i64 * 1000)
                 .payload(value.as_bytes());
             records.push(record);
         }
@@ -179,9 +183,6 @@ impl Client {
         Ok(list)
     }
 }
-
-/// The timestamp of the first record of [`Client::produce_values`].
-pub(crate) const FIRST_TIMESTAMP: i64 = 1_700_000_000_000;
 
 fn config(bootstrap: &str) -> ClientConfig {
     let mut config = ClientConfig::new();

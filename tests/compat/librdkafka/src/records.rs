@@ -10,7 +10,7 @@ use rdkafka::{
     producer::FutureRecord,
 };
 
-use crate::client::{CALL, Client, FIRST_TIMESTAMP, Record, equal, value};
+use crate::client::{CALL, Client, Record, equal, value};
 
 const RECORDS: usize = 1000;
 const PARTITIONS: usize = 3;
@@ -66,7 +66,7 @@ pub(crate) async fn consume_from_beginning(client: &Client) -> anyhow::Result<()
 pub(crate) async fn consume_from_timestamp(client: &Client) -> anyhow::Result<()> {
     client.create_topic(1, &[]).await?;
     client.produce_values(10).await?;
-    let at = client.at(0, FIRST_TIMESTAMP + 4500)?;
+    let at = client.at(0, client.first_timestamp + 4500)?;
     let found = client.consumer()?.offsets_for_times(at, CALL)?;
     let offset = found
         .elements()
