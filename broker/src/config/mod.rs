@@ -142,7 +142,7 @@ pub struct Cleaner {
     pub map_bytes: usize,
     /// `log.cleaner.io.buffer.load.factor`.
     pub map_load_factor: f64,
-    /// `log.cleaner.io.max.bytes.per.second`, of each thread.
+    /// `log.cleaner.io.max.bytes.per.second`, over all threads.
     pub bytes_per_second_max: f64,
 }
 

@@ -338,7 +338,8 @@ impl Throttle<'_> {
 
     /// How long the bytes so far take at least.
     fn due(&self) -> Duration {
-        let rate = self.manager.cleaner_config().bytes_per_second_max;
+        let config = self.manager.cleaner_config();
+        let rate = config.bytes_per_second_max / config.threads.max(1) as f64;
         Duration::try_from_secs_f64(self.bytes as f64 / rate).unwrap_or(Duration::MAX)
     }
 }

@@ -309,6 +309,8 @@ impl Workload {
         run.was_killed_at(history.events_before_sync(site).unwrap());
         run.start();
         run.append(COMPACTED, &[(1, 1, 300)]);
+        run.roll(COMPACTED);
+        run.append(COMPACTED, &[(2, 1, 30)]);
         run.flush(COMPACTED);
         run.finish()
     }

@@ -159,7 +159,7 @@ pub(super) const KEYS: &[Key] = &[
         "log.cleaner.io.max.bytes.per.second",
         Kind::Double(1.0, f64::MAX),
         Some("1.7976931348623157E308"),
-        "How many bytes each compaction thread reads and writes per second at most.",
+        "How many bytes compaction reads and writes per second at most, over all threads.",
     )
     .while_running(),
     key(
