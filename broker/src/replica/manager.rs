@@ -299,6 +299,7 @@ impl Manager {
         // What changed between `load` and now must not be missed.
         images.mark_changed();
         let mut low = self.services.space.watch_low();
+        low.mark_changed();
         loop {
             tokio::select! {
                 // Shutdown first. An image is never left half acted on: there is no await point

@@ -168,7 +168,6 @@ async fn fill(broker: &TestBroker) -> (i64, AppendError) {
 #[tokio::test]
 async fn a_broker_whose_disk_fills_up_refuses_produces_and_goes_on_when_a_topic_is_deleted() {
     let mut broker = on_small_disk(8 << 20).await;
-    let _running = broker.run();
     let (count, refusal) = fill(&broker).await;
     assert!(
         matches!(refusal, AppendError::DiskNearlyFull(_)),
@@ -192,6 +191,7 @@ async fn a_broker_whose_disk_fills_up_refuses_produces_and_goes_on_when_a_topic_
     assert!(enqueue(&other, records(&["x"])).await.unwrap().is_err());
     // The delay of the deletion, a minute, is not waited for.
     broker.delete("t").await;
+    let _running = broker.run();
     until(|| !broker.manager.space().is_low()).await;
     enqueue(&other, records(&["x"])).await.unwrap().unwrap();
 }
@@ -208,9 +208,9 @@ async fn a_disk_without_a_byte_left_stops_nobody_from_starting_and_offers_what_w
     assert_eq!(broker.partition("t", 0).high_watermark(), count);
     assert!(broker.manager.space().is_low());
     // A topic made now cannot be served, until there is room for its files.
-    let _running = broker.run();
     broker.create("late", 1, &[]).await;
     assert_eq!(broker.manager.offline().len(), 1);
+    let _running = broker.run();
     set_free(&broker.disk, 1 << 30);
     until(|| broker.manager.partition("late", 0).is_ok()).await;
     let late = broker.partition("late", 0);
