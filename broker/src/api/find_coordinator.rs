@@ -39,7 +39,7 @@ pub(super) async fn handle(
 ) -> FindCoordinatorResponse {
     let found = find(ctx, request.key_type).await;
     if ctx.api_version < SEVERAL_FROM {
-        return one(found);
+        return one(&found);
     }
     let keys = request.coordinator_keys.into_iter();
     FindCoordinatorResponse {
@@ -84,8 +84,8 @@ async fn find(ctx: &RequestContext, key_type: i8) -> Result<Node, Refusal> {
     }
 }
 
-fn one(found: Result<Node, Refusal>) -> FindCoordinatorResponse {
-    let found = coordinator(String::new(), &found);
+fn one(found: &Result<Node, Refusal>) -> FindCoordinatorResponse {
+    let found = coordinator(String::new(), found);
     FindCoordinatorResponse {
         error_code: found.error_code,
         error_message: found.error_message,

@@ -151,7 +151,7 @@ impl Group {
             request.instance_id.is_none() && self.invited.contains_key(&*request.member_id);
         if invited {
             let id = MemberId::from(&*request.member_id);
-            self.add(id, request, now, effects);
+            self.add(&id, request, now, effects);
             return Ok(());
         }
         self.check_member(&request.member_id, request.instance_id.as_deref())
@@ -207,28 +207,28 @@ impl Group {
                 ring(effects, Timer::Member(Arc::clone(&id)), at);
                 return Err(refusal(GroupError::MemberIdRequired, &id));
             }
-            None | Some(None) => self.add(id, request, now, effects),
-            Some(Some(former)) => self.return_static(&former, id, request, now, effects),
+            None | Some(None) => self.add(&id, request, now, effects),
+            Some(Some(former)) => self.return_static(&former, id, &request, now, effects),
         }
         Ok(())
     }
 
     /// A member that was not in the group before.
-    fn add(&mut self, id: MemberId, request: JoinRequest, now: Now, effects: &mut Effects) {
+    fn add(&mut self, id: &MemberId, request: JoinRequest, now: Now, effects: &mut Effects) {
         if self.roster.is_empty() {
             self.protocol_type = Some(request.protocol_type.clone());
         }
         if let Some(gathering) = &mut self.gathering {
             gathering.member_added = true;
         }
-        self.invited.remove(&id);
-        self.leader.get_or_insert_with(|| Arc::clone(&id));
+        self.invited.remove(id);
+        self.leader.get_or_insert_with(|| Arc::clone(id));
         let (request_id, why) = (request.id, why(&request));
-        let member = Member::new(Arc::clone(&id), request);
+        let member = Member::new(Arc::clone(id), request);
         self.changes.push(change(What::Joined, &member, &why));
         self.roster.insert(member);
-        self.roster.wait_join(&id, request_id);
-        self.expect_within(NEW_MEMBER_TIMEOUT, &id, now, effects);
+        self.roster.wait_join(id, request_id);
+        self.expect_within(NEW_MEMBER_TIMEOUT, id, now, effects);
         self.rebalance_or_go_on(format!("member {id} joined"), now, effects);
     }
 
@@ -330,12 +330,12 @@ impl Group {
         &mut self,
         former: &MemberId,
         id: MemberId,
-        request: JoinRequest,
+        request: &JoinRequest,
         now: Now,
         effects: &mut Effects,
     ) {
         let former_leader = self.leader.clone();
-        let Some(former) = self.replace(former, &id, &request, effects) else {
+        let Some(former) = self.replace(former, &id, request, effects) else {
             return;
         };
         self.expect(&id, now, effects);
@@ -355,7 +355,7 @@ impl Group {
             }
             // Until the leader has assigned, it may hold the former id in its hands.
             GroupState::Stable | GroupState::CompletingRebalance => {
-                let why = format!("static member {id} came back: {}", why(&request));
+                let why = format!("static member {id} came back: {}", why(request));
                 self.prepare_rebalance(why, now, effects);
             }
             GroupState::PreparingRebalance | GroupState::Empty => {
@@ -373,7 +373,7 @@ impl Group {
         effects: &mut Effects,
     ) -> Option<Former> {
         let removed = self.roster.remove(former)?;
-        self.fence(&removed, effects);
+        fence(&removed, effects);
         if self.is_leader(former) {
             self.leader = Some(Arc::clone(id));
         }
@@ -391,17 +391,6 @@ impl Group {
             .push(change(What::Replaced, &member, &why(request)));
         self.roster.insert(member);
         Some(was)
-    }
-
-    /// What waits in the name of a former self is told that there is another.
-    fn fence(&self, former: &Member, effects: &mut Effects) {
-        if let Some(request) = former.waiting_join {
-            let fenced = refusal(GroupError::FencedInstance, &former.id);
-            effects.push(Effect::Join(request, Err(fenced)));
-        }
-        if let Some(request) = former.waiting_sync {
-            effects.push(Effect::Sync(request, Err(GroupError::FencedInstance)));
-        }
     }
 
     /// The return of a static member is in the log, or could not be.
@@ -457,6 +446,17 @@ impl Group {
         member.session = super::Alarm::default();
         self.roster.insert(member);
         self.expect(&id, now, effects);
+    }
+}
+
+/// What waits in the name of a former self is told that there is another.
+fn fence(former: &Member, effects: &mut Effects) {
+    if let Some(request) = former.waiting_join {
+        let fenced = refusal(GroupError::FencedInstance, &former.id);
+        effects.push(Effect::Join(request, Err(fenced)));
+    }
+    if let Some(request) = former.waiting_sync {
+        effects.push(Effect::Sync(request, Err(GroupError::FencedInstance)));
     }
 }
 

@@ -17,7 +17,7 @@ use super::{
 use crate::coordinator::records::GroupValue;
 
 pub(super) const SESSION: Duration = Duration::from_secs(10);
-pub(super) const REBALANCE: Duration = Duration::from_secs(60);
+pub(super) const REBALANCE: Duration = Duration::from_mins(1);
 pub(super) const DELAY: Duration = Duration::from_secs(3);
 
 /// See the module's documentation.

@@ -20,6 +20,10 @@ macro_rules! assert_error {
     };
 }
 
+fn just_before(time: Duration) -> Duration {
+    time.saturating_sub(MOMENT)
+}
+
 /// Heartbeats of these members for that time.
 fn live(world: &mut World, members: &[String], time: Duration) {
     let step = Duration::from_secs(3);
@@ -91,7 +95,7 @@ fn the_first_members_of_a_group_gather_and_the_delay_is_extended_up_to_the_rebal
     let first = world.invite();
     let first = world.join_as(&first);
     for _ in 0..19 {
-        world.pass(DELAY - MOMENT);
+        world.pass(just_before(DELAY));
         let next = world.invite();
         world.join_as(&next);
         assert!(!world.joins.contains_key(&first));
@@ -108,7 +112,7 @@ fn a_group_that_nobody_else_joins_begins_after_one_delay() {
     let mut world = World::new();
     let member = world.invite();
     let joined = world.join_as(&member);
-    world.pass(DELAY - MOMENT);
+    world.pass(just_before(DELAY));
     assert!(!world.joins.contains_key(&joined));
     world.pass(MOMENT);
     assert!(world.joins.contains_key(&joined));
@@ -214,7 +218,7 @@ fn members_learn_of_a_rebalance_by_their_heartbeats() {
 fn a_member_that_falls_silent_is_dead_after_its_session_timeout_and_not_before() {
     let mut world = World::new();
     let members = world.stable(2);
-    live(&mut world, &members[..1], SESSION - MOMENT);
+    live(&mut world, &members[..1], just_before(SESSION));
     assert_eq!(world.group.state(), GroupState::Stable);
     world.pass(MOMENT);
     assert_eq!(world.group.state(), GroupState::PreparingRebalance);
@@ -248,7 +252,7 @@ fn a_member_that_waits_does_not_die_of_it() {
     let mut world = World::new();
     let members = world.stable(2);
     let joined = world.join_as(&members[0]);
-    live(&mut world, &members[1..], REBALANCE - MOMENT);
+    live(&mut world, &members[1..], just_before(REBALANCE));
     assert!(!world.joins.contains_key(&joined));
     // The other one sends heartbeats and does not join: it is out.
     world.pass(MOMENT);
@@ -269,7 +273,7 @@ fn a_rebalance_takes_as_long_as_its_slowest_member_may() {
     world.settle();
     let new = world.invite();
     let new = world.join_as(&new);
-    live(&mut world, &slow, REBALANCE * 3 - MOMENT);
+    live(&mut world, &slow, just_before(REBALANCE * 3));
     assert!(!world.joins.contains_key(&new));
     world.pass(MOMENT);
     assert!(world.joins.contains_key(&new));
@@ -763,7 +767,7 @@ fn a_commit_is_as_good_as_a_heartbeat() {
     let mut world = World::new();
     let members = world.stable(1);
     for _ in 0..10 {
-        world.pass(SESSION - MOMENT);
+        world.pass(just_before(SESSION));
         assert!(world.commit(&members[0], None, 1).is_ok());
     }
 }
