@@ -19,7 +19,7 @@ use odradek_protocol::{
 use odradek_tests::{broker::Broker, wait};
 use rdkafka::{
     ClientConfig, Message, Offset, TopicPartitionList,
-    admin::{AdminClient, AdminOptions, NewPartitions},
+    admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication},
     client::DefaultClientContext,
     consumer::{BaseConsumer, Consumer},
     error::RDKafkaErrorCode,
@@ -265,6 +265,24 @@ async fn growth_is_checked_topic_by_topic_and_nothing_ever_shrinks() {
     let mut wire = Wire::connect(&broker);
     assert_eq!(of_a(&mut wire, 4), ErrorCode::None);
     assert_eq!(of_a(&mut wire, 5), ErrorCode::UnknownTopicOrPartition);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_would_be_one_metric_are_refused_and_a_deleted_one_makes_room() {
+    let broker = Broker::start();
+    let create = async |name: &str| {
+        let topic = NewTopic::new(name, 1, TopicReplication::Fixed(1));
+        let results = admin(&broker).create_topics([&topic], &AdminOptions::new());
+        results.await.unwrap().remove(0).map_err(|(_, code)| code)
+    };
+    create("a.b_c").await.unwrap();
+    let collides = Err(RDKafkaErrorCode::InvalidTopic);
+    for name in ["a_b.c", "a.b.c", "a_b_c"] {
+        assert_eq!(create(name).await, collides, "{name}");
+    }
+    create("a-b-c").await.unwrap();
+    delete_topic(&broker, "a.b_c").await;
+    create("a_b.c").await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
