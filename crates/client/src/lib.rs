@@ -8,7 +8,7 @@
 //! - [`config`], [`properties`]: configuration under Kafka's own names, unknown ones refused
 //! - [`error`]: what failed, where, and whether asking again helps
 //!
-//! Everything is asynchronous and runs on the caller's tokio runtime; there is no C library beneath.
+//! Everything is asynchronous and runs on the caller's tokio runtime; there is no C library.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {

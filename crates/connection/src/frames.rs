@@ -1,7 +1,7 @@
 //! Whole frames out of a stream of bytes.
 //!
-//! **Invariant:** memory follows the bytes that arrived, at most twice as much, and never a declared
-//! length.
+//! **Invariant:** memory follows the bytes that arrived, at most twice as much, and never a length
+//! that was only declared.
 
 use bytes::{Buf, Bytes, BytesMut};
 use odradek_protocol::frame::{self, LENGTH_PREFIX_LEN};

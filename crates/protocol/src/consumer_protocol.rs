@@ -134,7 +134,10 @@ mod tests {
         let mut newer = Subscription::default().encode().unwrap().to_vec();
         newer[1] = 9;
         newer.extend_from_slice(b"something new");
-        assert_eq!(Subscription::decode(&newer.into()), Ok(Subscription::default()));
+        assert_eq!(
+            Subscription::decode(&newer.into()),
+            Ok(Subscription::default())
+        );
     }
 
     #[test]

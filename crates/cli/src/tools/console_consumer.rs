@@ -52,7 +52,8 @@ pub(crate) struct Options {
     #[arg(long = "formatter-property", visible_alias = "property", value_parser = parse_property)]
     formatter_properties: Vec<(String, String)>,
     /// A key of the consumer's configuration, as key=value; may be repeated.
-    #[arg(long = "command-property", visible_alias = "consumer-property", value_parser = parse_property)]
+    #[arg(long = "command-property", visible_alias = "consumer-property")]
+    #[arg(value_parser = parse_property)]
     command_properties: Vec<(String, String)>,
 }
 

@@ -30,7 +30,8 @@ pub(crate) struct Options {
     #[arg(long = "reader-property", visible_alias = "property", value_parser = parse_property)]
     reader_properties: Vec<(String, String)>,
     /// A key of the producer's configuration, as key=value; may be repeated.
-    #[arg(long = "command-property", visible_alias = "producer-property", value_parser = parse_property)]
+    #[arg(long = "command-property", visible_alias = "producer-property")]
+    #[arg(value_parser = parse_property)]
     command_properties: Vec<(String, String)>,
     /// How records are compressed; gzip if no codec is named.
     #[arg(long, num_args = 0..=1, default_missing_value = "gzip")]

@@ -51,7 +51,8 @@ pub(crate) struct Options {
     #[arg(long, allow_negative_numbers = true)]
     replication_factor: Option<i16>,
     /// Brokers of each partition: 1:2,2:3 puts partition 0 on 1 and 2, partition 1 on 2 and 3.
-    #[arg(long, value_parser = parse_assignment, conflicts_with_all = ["partitions", "replication_factor"])]
+    #[arg(long, value_parser = parse_assignment)]
+    #[arg(conflicts_with_all = ["partitions", "replication_factor"])]
     replica_assignment: Option<Assignment>,
     /// A key of the new topic's configuration, as key=value; may be repeated.
     #[arg(long, value_parser = parse_config)]
@@ -205,7 +206,8 @@ fn print_topic(topic: &Topic, overrides: &str) {
     let replicas = topic.partitions.values().next();
     let factor = replicas.map_or(0, |partition| partition.replicas.len());
     output::line(&format!(
-        "Topic: {}\tTopicId: {}\tPartitionCount: {}\tReplicationFactor: {factor}\tConfigs: {overrides}",
+        "Topic: {}\tTopicId: {}\tPartitionCount: {}\tReplicationFactor: {factor}\t\
+         Configs: {overrides}",
         topic.name,
         uuid_text(topic.id),
         topic.partitions.len(),
@@ -217,7 +219,8 @@ fn print_partition(topic: &Topic, partition: &Partition) {
         .leader
         .map_or_else(|| "none".to_owned(), |leader| leader.to_string());
     output::line(&format!(
-        "\tTopic: {}\tPartition: {}\tLeader: {leader}\tReplicas: {}\tIsr: {}\tElr: \tLastKnownElr: ",
+        "\tTopic: {}\tPartition: {}\tLeader: {leader}\tReplicas: {}\tIsr: {}\t\
+         Elr: \tLastKnownElr: ",
         topic.name,
         partition.index,
         joined(&partition.replicas),

@@ -38,7 +38,9 @@ use crate::{
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// use std::time::Duration;
-/// use odradek_client::{ClientConfig, Consumer, admin::offsets::OffsetSpec, consumer::config::ConsumerConfig};
+/// use odradek_client::{
+///     ClientConfig, Consumer, admin::offsets::OffsetSpec, consumer::config::ConsumerConfig,
+/// };
 ///
 /// let cluster = ClientConfig::new(vec!["127.0.0.1:9092".parse()?]);
 /// let mut consumer = Consumer::new(ConsumerConfig::new(cluster));

@@ -46,7 +46,10 @@ use crate::{clock, cluster::Cluster, error::Error};
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// use odradek_client::{ClientConfig, Producer, producer::{config::ProducerConfig, record::ProducerRecord}};
+/// use odradek_client::{
+///     ClientConfig, Producer,
+///     producer::{config::ProducerConfig, record::ProducerRecord},
+/// };
 ///
 /// let cluster = ClientConfig::new(vec!["127.0.0.1:9092".parse()?]);
 /// let producer = Producer::new(ProducerConfig::new(cluster));
