@@ -385,19 +385,18 @@ fn settle_with_one_more(members: &mut [Member]) {
 #[test]
 fn two_hundred_members_that_restart_at_once_settle_in_few_generations() {
     let broker = broker_with_groups("g");
-    let crowd = |broker: &Broker| -> Vec<Member> {
-        let member = |_| {
-            let mut member = Member::new(broker, "g");
-            member.session_timeout_ms = 6_000;
-            member
+    let crowd = |session_timeout_ms| -> Vec<Member> {
+        let member = |_| Member {
+            session_timeout_ms,
+            ..Member::new(&broker, "g")
         };
         (0..200).map(member).collect()
     };
-    let mut members = crowd(&broker);
+    let mut members = crowd(10_000);
     settle(&mut members);
     let first = members[0].generation;
     drop(members);
-    let mut members = crowd(&broker);
+    let mut members = crowd(60_000);
     settle(&mut members);
     let generations = members[0].generation - first;
     println!("generations until 200 restarted members had settled: {generations}");

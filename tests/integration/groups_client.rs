@@ -19,7 +19,8 @@ fn consumer(broker: &Broker, topic: &str, settings: &[(&str, &str)]) -> BaseCons
     config
         .set("group.id", "readers")
         .set("auto.offset.reset", "earliest")
-        .set("session.timeout.ms", "6000")
+        // Nobody dies here, however busy the machine is.
+        .set("session.timeout.ms", "60000")
         .set("heartbeat.interval.ms", "200");
     let consumer: BaseConsumer = config.create().unwrap();
     consumer.subscribe(&[topic]).unwrap();
