@@ -56,14 +56,10 @@ func (r *Run) expectCommitted(group, topic string, want map[int32]int64) {
 }
 
 func createTopic(r *Run) {
-	admin, topic := r.admin, r.prefix+"-created"
 	configs := map[string]*string{"retention.ms": kadm.StringPtr("1234567")}
-	created := must(admin.CreateTopic(r.ctx, 3, 1, configs, topic))
-	expect(created.NumPartitions == 3, "%d partitions answered", created.NumPartitions)
-
-	detail := must(admin.ListTopics(r.ctx, topic))[topic]
+	topic := r.topicWith("created", 3, configs)
+	detail := must(r.admin.ListTopics(r.ctx, topic))[topic]
 	check(detail.Err)
-	expect(detail.ID == created.ID, "id %v was created, id %v found", created.ID, detail.ID)
 	expect(len(detail.Partitions) == 3, "%d partitions", len(detail.Partitions))
 	for _, partition := range detail.Partitions {
 		check(partition.Err)
@@ -157,9 +153,8 @@ func describeConfigs(r *Run) {
 
 // AlterConfigs replaces all that was set.
 func alterConfigs(r *Run) {
-	admin, topic := r.admin, r.prefix+"-altered"
 	configs := map[string]*string{"retention.ms": kadm.StringPtr("1234567")}
-	must(admin.CreateTopic(r.ctx, 1, 1, configs, topic))
+	admin, topic := r.admin, r.topicWith("altered", 1, configs)
 	bytes := kadm.AlterConfig{Name: "retention.bytes", Value: kadm.StringPtr("7654321")}
 	altered := must(admin.AlterTopicConfigsState(r.ctx, []kadm.AlterConfig{bytes}, topic))
 	check(altered[0].Err)

@@ -41,8 +41,13 @@ func (r *Run) client(opts ...kgo.Opt) *kgo.Client {
 
 // topic creates a topic and returns its name.
 func (r *Run) topic(name string, partitions int32) string {
+	return r.topicWith(name, partitions, nil)
+}
+
+func (r *Run) topicWith(name string, partitions int32, configs map[string]*string) string {
 	topic := r.prefix + "-" + name
-	must(r.admin.CreateTopic(r.ctx, partitions, 1, nil, topic))
+	created := must(r.admin.CreateTopic(r.ctx, partitions, 1, configs, topic))
+	expect(created.NumPartitions == partitions, "%d partitions answered", created.NumPartitions)
 	// A broker may answer before it can serve what was created.
 	r.waitUntil(topic, func() bool {
 		ends := must(r.admin.ListEndOffsets(r.ctx, topic))

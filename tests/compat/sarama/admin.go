@@ -46,13 +46,8 @@ func (r *Run) describeGroup(group string) *sarama.GroupDescription {
 func text(value string) *string { return &value }
 
 func createTopic(r *Run) {
-	topic := r.prefix + "-created"
-	check(r.admin.CreateTopic(topic, &sarama.TopicDetail{
-		NumPartitions:     3,
-		ReplicationFactor: 1,
-		ConfigEntries:     map[string]*string{"retention.ms": text("1234567")},
-	}, false))
-	r.waitUntil(topic, func() bool { return r.partitionCount(topic) == 3 })
+	configs := map[string]*string{"retention.ms": text("1234567")}
+	topic := r.topicWith("created", 3, configs)
 	for _, partition := range must(r.admin.DescribeTopics([]string{topic}))[0].Partitions {
 		expect(partition.Err == sarama.ErrNoError, "%v", partition.Err)
 		expect(len(partition.Isr) == 1, "in sync: %v", partition.Isr)
@@ -136,12 +131,8 @@ func describeConfigs(r *Run) {
 
 // AlterConfigs replaces all that was set.
 func alterConfigs(r *Run) {
-	topic := r.prefix + "-altered"
-	check(r.admin.CreateTopic(topic, &sarama.TopicDetail{
-		NumPartitions:     1,
-		ReplicationFactor: 1,
-		ConfigEntries:     map[string]*string{"retention.ms": text("1234567")},
-	}, false))
+	configs := map[string]*string{"retention.ms": text("1234567")}
+	topic := r.topicWith("altered", 1, configs)
 	alter := func(key, value string) error {
 		entries := map[string]*string{key: text(value)}
 		return r.admin.AlterConfig(sarama.TopicResource, topic, entries, false)

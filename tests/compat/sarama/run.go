@@ -53,9 +53,16 @@ func (r *Run) close() {
 
 // topic creates a topic and returns its name.
 func (r *Run) topic(name string, partitions int32) string {
+	return r.topicWith(name, partitions, nil)
+}
+
+func (r *Run) topicWith(name string, partitions int32, configs map[string]*string) string {
 	topic := r.prefix + "-" + name
-	detail := &sarama.TopicDetail{NumPartitions: partitions, ReplicationFactor: 1}
-	check(r.admin.CreateTopic(topic, detail, false))
+	check(r.admin.CreateTopic(topic, &sarama.TopicDetail{
+		NumPartitions:     partitions,
+		ReplicationFactor: 1,
+		ConfigEntries:     configs,
+	}, false))
 	// A broker may answer before it can serve what was created.
 	ends := make(map[int32]int64)
 	for p := range partitions {
