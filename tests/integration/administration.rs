@@ -23,6 +23,7 @@ use rdkafka::{
     client::DefaultClientContext,
     consumer::{BaseConsumer, Consumer},
     error::RDKafkaErrorCode,
+    topic_partition_list::TopicPartitionListElem,
 };
 
 use crate::{
@@ -304,7 +305,11 @@ async fn deleted_records_do_not_come_back_when_the_broker_is_killed() {
     }
     let deleted = admin(&broker).delete_records(&below, &AdminOptions::new());
     let deleted = deleted.await.unwrap();
-    let starts: Vec<_> = deleted.elements().iter().map(|one| one.offset()).collect();
+    let starts: Vec<_> = deleted
+        .elements()
+        .iter()
+        .map(TopicPartitionListElem::offset)
+        .collect();
     assert_eq!(starts, [Offset::Offset(4), Offset::Offset(10)]);
     for round in 0..2 {
         let mut wire = Wire::connect(&broker);

@@ -93,7 +93,7 @@ async fn the_log_directory_tells_its_room_and_the_size_of_each_partition() {
 
 /// Bytes of the file system that the broker's directory is on.
 fn file_system_bytes(broker: &Broker) -> u64 {
-    let room = rustix::fs::statvfs(&broker.log_dir()).unwrap();
+    let room = rustix::fs::statvfs(broker.log_dir()).unwrap();
     room.f_blocks * room.f_frsize
 }
 

@@ -145,9 +145,13 @@ fn a_broker_that_is_not_there_is_told_within_the_time() {
 #[test]
 fn a_closed_pipe_ends_a_tool_quietly() {
     let broker = Broker::start();
-    let lines: String = (0..20_000)
-        .map(|number| format!("record {number}\n"))
+    let lines: Vec<_> = (0..20_000)
+        .map(|number| format!("record {number}"))
         .collect();
+    let lines = lines.join(
+        "
+",
+    );
     assert_eq!(said(&broker, "console-producer --topic t", &lines).0, 0);
     let script = format!(
         "'{}' console-consumer --bootstrap-server {} --topic t --from-beginning | head -n 1",
