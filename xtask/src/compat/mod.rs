@@ -220,6 +220,7 @@ impl Run {
         let outcomes = execution::run_all(program, &place, &self.cases)?;
         running.terminate(STOP_LIMIT)?;
         remove(&data)?;
+        let _ = fs::remove_file(data.with_extension("properties"));
         Ok(outcomes)
     }
 

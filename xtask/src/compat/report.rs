@@ -104,33 +104,40 @@ impl Results {
         lines.join("\n")
     }
 
-    /// Why clients were skipped, cases failed, or could not be done; a line each.
+    /// Why clients were skipped, cases could not be done, or failed.
     pub(super) fn remarks(&self) -> Vec<String> {
+        self.columns
+            .iter()
+            .flat_map(|c| self.remarks_of(c))
+            .collect()
+    }
+
+    fn remarks_of(&self, column: &Column) -> Vec<String> {
+        let id = &column.client.id;
         let mut lines = Vec::new();
-        for column in &self.columns {
-            let id = &column.client.id;
-            if let Some(reason) = &column.skipped {
-                lines.push(format!("{id}: skipped: {reason}"));
-            }
-            for (number, case) in self.cases.iter().enumerate() {
-                let outcomes = self.subjects.iter().map(|s| column.outcome(*s, number));
-                let outcomes: Vec<_> = outcomes.flatten().collect();
-                // What a client cannot do has nothing to do with the broker: said once.
-                let cannot = outcomes.iter().find_map(|outcome| match outcome {
-                    Outcome::Cannot(reason) => Some(reason),
-                    _ => None,
-                });
-                if let Some(reason) = cannot {
-                    lines.push(format!("{id} {}: {reason}", case.name));
-                }
-                for (subject, outcome) in self.subjects.iter().zip(outcomes) {
-                    if let Outcome::Failed(reason) = outcome {
+        if let Some(reason) = &column.skipped {
+            lines.push(format!("{id}: skipped: {reason}"));
+        }
+        // What a client cannot do has nothing to do with the broker: said once, and once a reason.
+        let mut cannot: Vec<(&str, Vec<&str>)> = Vec::new();
+        let mut failures = Vec::new();
+        for (number, case) in self.cases.iter().enumerate() {
+            for &subject in &self.subjects {
+                match column.outcome(subject, number) {
+                    Some(Outcome::Cannot(reason)) => add(&mut cannot, reason, case.name),
+                    Some(Outcome::Failed(reason)) => {
                         let subject = subject.name();
-                        lines.push(format!("{id} {} FAILS on {subject}: {reason}", case.name));
+                        failures.push(format!("{id}: {} FAILS on {subject}: {reason}", case.name));
                     }
+                    _ => {}
                 }
             }
         }
+        lines.extend(cannot.iter().map(|(reason, cases)| {
+            let cases = cases.join(", ");
+            format!("{id}: {cases}: {reason}")
+        }));
+        lines.extend(failures);
         lines
     }
 
@@ -162,6 +169,15 @@ impl Results {
         let meanings = self.cases.iter();
         text.extend(meanings.map(|case| format!("| {} | {} |\n", case.name, case.meaning)));
         text
+    }
+}
+
+/// Adds a case to those of its reason, once.
+fn add<'a>(reasons: &mut Vec<(&'a str, Vec<&'a str>)>, reason: &'a str, case: &'a str) {
+    match reasons.iter_mut().find(|(known, _)| *known == reason) {
+        Some((_, cases)) if cases.contains(&case) => {}
+        Some((_, cases)) => cases.push(case),
+        None => reasons.push((reason, vec![case])),
     }
 }
 
@@ -222,7 +238,10 @@ mod tests {
             ["seek", "FAIL", "ok"]
         );
         assert!(results.markdown().contains("| seek | ✗ ✓ |"));
-        assert_eq!(results.remarks(), ["kcat seek FAILS on odradek: no record"]);
+        assert_eq!(
+            results.remarks(),
+            ["kcat: seek FAILS on odradek: no record"]
+        );
         assert_eq!(results.failures(), 1);
     }
 
@@ -230,7 +249,7 @@ mod tests {
     fn what_a_client_cannot_do_is_said_once_and_is_no_failure() {
         let cannot = Outcome::Cannot("no such call".to_owned());
         let results = results(&cannot, &cannot);
-        assert_eq!(results.remarks(), ["kcat seek: no such call"]);
+        assert_eq!(results.remarks(), ["kcat: seek: no such call"]);
         assert_eq!(results.failures(), 0);
     }
 }
