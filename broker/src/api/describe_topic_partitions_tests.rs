@@ -76,10 +76,11 @@ fn ask(request: &DescribeTopicPartitionsRequest) -> DescribeTopicPartitionsRespo
     respond(&seen_by, request, 4)
 }
 
-/// Topics with the numbers of their partitions, and the next cursor.
-fn page(
-    request: &DescribeTopicPartitionsRequest,
-) -> (Vec<(String, Vec<i32>)>, Option<(String, i32)>) {
+/// Topics with the numbers of their partitions.
+type Described = Vec<(String, Vec<i32>)>;
+
+/// What is on a page, and where the next one begins.
+fn page(request: &DescribeTopicPartitionsRequest) -> (Described, Option<(String, i32)>) {
     let answer = ask(request);
     let topics = answer.topics.into_iter().map(|topic| {
         let partitions = topic
@@ -95,15 +96,15 @@ fn page(
     )
 }
 
-fn topics(topics: &[(&str, &[i32])]) -> Vec<(String, Vec<i32>)> {
+fn topics(topics: &[(&str, &[i32])]) -> Described {
     let owned = topics
         .iter()
         .map(|(name, partitions)| ((*name).to_owned(), partitions.to_vec()));
     owned.collect()
 }
 
-fn at(topic: &str, partition: i32) -> Option<(String, i32)> {
-    Some((topic.to_owned(), partition))
+fn at(topic: &str, partition: i32) -> (String, i32) {
+    (topic.to_owned(), partition)
 }
 
 #[test]
@@ -142,9 +143,12 @@ fn pages_follow_each_other_without_gap_or_overlap() {
 #[test]
 fn a_page_ends_inside_a_topic_or_before_the_next_one() {
     let all = topics(&[("a", &[0]), ("b", &[0, 1, 2])]);
-    assert_eq!(page(&request(&[], 2000, None)), (all, at("c", 0)));
+    assert_eq!(page(&request(&[], 2000, None)), (all, Some(at("c", 0))));
     let part = topics(&[("a", &[0]), ("b", &[0, 1])]);
-    assert_eq!(page(&request(&["b", "a"], 3, None)), (part, at("b", 2)));
+    assert_eq!(
+        page(&request(&["b", "a"], 3, None)),
+        (part, Some(at("b", 2)))
+    );
     let rest = topics(&[("b", &[2]), ("c", &[0, 1])]);
     assert_eq!(page(&request(&[], 2000, Some(("b", 2)))), (rest, None));
 }

@@ -108,9 +108,7 @@ pub(crate) fn of_state_log(error: &StateLogError) -> ErrorCode {
         // No other broker would take it either, nor this one later.
         error if error.is_too_large() => ErrorCode::UnknownServerError,
         // Clients look for the coordinator again.
-        StateLogError::Partition(
-            PartitionError::NotLeader | PartitionError::StorageOffline,
-        )
+        StateLogError::Partition(PartitionError::NotLeader | PartitionError::StorageOffline)
         | StateLogError::Append(AppendError::Log(
             LogAppendError::Io(_) | LogAppendError::Offline,
         ))

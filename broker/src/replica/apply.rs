@@ -191,7 +191,9 @@ impl Manager {
     /// Opens logs side by side and puts the partitions into the catalog. Returns what it took, all
     /// logs together.
     async fn open(self: &Arc<Self>, logs: Vec<LogToOpen>) -> Recovery {
-        let threads = Arc::new(Semaphore::new(self.live_config.now().storage.recovery_threads));
+        let threads = Arc::new(Semaphore::new(
+            self.live_config.now().storage.recovery_threads,
+        ));
         let mut opening = Vec::with_capacity(logs.len());
         for log in logs {
             let permit = Arc::clone(&threads).acquire_owned().await;

@@ -33,8 +33,8 @@ mod leader;
 mod local_log;
 mod manager;
 mod partition;
-mod space;
 mod record_deletion;
+mod space;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 pub(crate) mod test_support;
@@ -46,6 +46,6 @@ pub(crate) use leader::RequiredAcks;
 pub(crate) use local_log::Logs;
 pub(crate) use manager::{Manager, PartitionError};
 pub(crate) use partition::Partition;
-pub(crate) use space::SpaceReport;
 pub(crate) use record_deletion::{DeleteBelow, DeleteRecordsError};
+pub(crate) use space::SpaceReport;
 pub(crate) use watcher::{Watcher, WatcherKey};

@@ -180,10 +180,8 @@ impl Metrics {
                 "odradek_log_cleaner_failures",
                 "Passes of compaction over a log that failed",
             ),
-            group_rebalances: add.metric(
-                "odradek_group_rebalances",
-                "Rebalances of consumer groups",
-            ),
+            group_rebalances: add
+                .metric("odradek_group_rebalances", "Rebalances of consumer groups"),
         };
         metrics.with_requests(registry, advertised)
     }

@@ -1,5 +1,6 @@
 //! The administration of partitions. Kafka's own client speaks only the newest versions, so the
-//! requests of the classic ones, and of DescribeLogDirs, were written by hand; the broker took them.
+//! requests of the classic ones, and of DescribeLogDirs, were written by hand; its broker took
+//! them.
 
 use crate::{check_request, check_response};
 use odradek_protocol::messages::create_partitions::*;
