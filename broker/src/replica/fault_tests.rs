@@ -208,13 +208,16 @@ impl Drop for Where {
     }
 }
 
+/// How one operation of a disk is made to fail: after so many others, in that way.
+type Fail = fn(&MemoryDisk, usize, io::ErrorKind);
+
 /// Makes each operation of the work fail in turn. Returns how many there are.
-async fn each_operation_fails(error: io::ErrorKind) -> usize {
+async fn each_operation_fails(fail: Fail, error: io::ErrorKind) -> usize {
     for operation in 0.. {
         let mut run = Run::new().await;
         let memory = run.broker.disk.memory.clone();
         let syncs_failed_before = memory.failed_syncs();
-        memory.fail(operation, error);
+        fail(&memory, operation, error);
         timeout(HANGS_AFTER, run.work())
             .await
             .unwrap_or_else(|_| panic!("{error:?} at operation {operation}: it hangs"));
@@ -256,20 +259,31 @@ async fn each_operation_fails(error: io::ErrorKind) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_disk_that_is_full_once_costs_only_what_was_refused() {
-    let operations = each_operation_fails(io::ErrorKind::StorageFull).await;
+    let operations = each_operation_fails(MemoryDisk::fail, io::ErrorKind::StorageFull).await;
     assert!(100 < operations, "{operations}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_disk_that_breaks_once_costs_nothing_that_was_acknowledged() {
-    let operations = each_operation_fails(io::ErrorKind::Other).await;
+    let operations = each_operation_fails(MemoryDisk::fail, io::ErrorKind::Other).await;
     assert!(100 < operations, "{operations}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_cannot_be_read_once_costs_nothing_that_was_acknowledged() {
+    let looks = each_operation_fails(MemoryDisk::fail_look, io::ErrorKind::Other).await;
+    assert!(20 < looks, "{looks}");
 }
 
 /// The start itself: it may fail, and the next one finds everything.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_start_on_a_disk_that_fails_once_harms_nothing() {
-    for error in [io::ErrorKind::StorageFull, io::ErrorKind::Other] {
+    let failures: [(Fail, _); 3] = [
+        (MemoryDisk::fail, io::ErrorKind::StorageFull),
+        (MemoryDisk::fail, io::ErrorKind::Other),
+        (MemoryDisk::fail_look, io::ErrorKind::Other),
+    ];
+    for (fail, error) in failures {
         let mut run = Run::new().await;
         run.work().await;
         run.broker.pool.stop();
@@ -283,7 +297,7 @@ async fn a_start_on_a_disk_that_fails_once_harms_nothing() {
                 }
             });
             let memory = disk.unwrap();
-            memory.fail(operation, error);
+            fail(&memory, operation, error);
             let disk = ProbedDisk::over(memory.clone());
             let image = Arc::clone(&run.broker.image);
             let started = timeout(HANGS_AFTER, TestBroker::try_start(disk, image, "")).await;

@@ -44,8 +44,10 @@ struct State {
     boot: u64,
     /// Bytes that all files together may have; without it there is no end.
     total_bytes: Option<u64>,
-    /// Operations left before the one that fails, and how.
+    /// Changes and syncs left before the one that fails, and how.
     fault: Option<(usize, io::ErrorKind)>,
+    /// Looks left before the one that fails, and how.
+    look_fault: Option<(usize, io::ErrorKind)>,
     /// Tells which place in the code syncs.
     sync_caller: Option<fn() -> String>,
 }
@@ -72,6 +74,7 @@ impl MemoryDisk {
             boot,
             total_bytes: None,
             fault: None,
+            look_fault: None,
             sync_caller: None,
         };
         Self {
@@ -113,9 +116,16 @@ impl MemoryDisk {
         self.state.lock().fault = Some((operations, error));
     }
 
-    /// Whether the failure asked for is still to come.
+    /// Lets `looks` more operations that change nothing succeed (opening, reading, listing, asking
+    /// for a length, for room, for what a path is); the one after them fails with `error`, once.
+    pub fn fail_look(&self, looks: usize, error: io::ErrorKind) {
+        self.state.lock().look_fault = Some((looks, error));
+    }
+
+    /// Whether a failure asked for is still to come.
     pub fn fault_pending(&self) -> bool {
-        self.state.lock().fault.is_some()
+        let state = self.state.lock();
+        state.fault.is_some() || state.look_fault.is_some()
     }
 
     /// How many syncs failed since the record began.
@@ -161,20 +171,14 @@ impl State {
         Ok(len - grows_by.saturating_sub(self.free_bytes()).min(len))
     }
 
-    /// Counts an operation that may be made to fail.
+    /// Counts a change or a sync, which may be made to fail.
     fn operation(&mut self) -> io::Result<()> {
-        match &mut self.fault {
-            Some((0, error)) => {
-                let error = *error;
-                self.fault = None;
-                Err(error.into())
-            }
-            Some((left, _)) => {
-                *left -= 1;
-                Ok(())
-            }
-            None => Ok(()),
-        }
+        count_down(&mut self.fault)
+    }
+
+    /// Counts an operation that changes nothing, which may be made to fail.
+    fn look(&mut self) -> io::Result<()> {
+        count_down(&mut self.look_fault)
     }
 
     fn change(&mut self, change: Change) {
@@ -230,6 +234,7 @@ impl State {
 impl Disk for MemoryDisk {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
         let mut state = self.state.lock();
+        state.look()?;
         let node = match state.live.resolve(path) {
             Ok(node) => {
                 if mode == OpenMode::CreateEmpty && !state.live.file(node)?.is_empty() {
@@ -313,7 +318,8 @@ impl Disk for MemoryDisk {
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
-        let state = self.state.lock();
+        let mut state = self.state.lock();
+        state.look()?;
         let entries = state.live.directory(state.live.resolve(path)?)?;
         let entry = |(name, node): (&String, &NodeId)| {
             let kind = state.live.node(*node)?.kind();
@@ -326,7 +332,8 @@ impl Disk for MemoryDisk {
     }
 
     fn stat(&self, path: &Path) -> io::Result<FileStat> {
-        let state = self.state.lock();
+        let mut state = self.state.lock();
+        state.look()?;
         let node = state.live.resolve(path)?;
         let node = state.live.node(node).ok_or(io::ErrorKind::NotFound)?;
         Ok(FileStat {
@@ -346,7 +353,9 @@ impl Disk for MemoryDisk {
     }
 
     fn page_cache_identity(&self, _dir: &Path) -> io::Result<PageCacheIdentity> {
-        let boot_id = format!("boot {}", self.state.lock().boot);
+        let mut state = self.state.lock();
+        state.look()?;
+        let boot_id = format!("boot {}", state.boot);
         Ok(PageCacheIdentity {
             boot_id,
             mount: "memory".to_owned(),
@@ -354,11 +363,27 @@ impl Disk for MemoryDisk {
     }
 
     fn space(&self, _dir: &Path) -> io::Result<Space> {
-        let state = self.state.lock();
+        let mut state = self.state.lock();
+        state.look()?;
         Ok(Space {
             free_bytes: state.free_bytes(),
             total_bytes: state.total_bytes.unwrap_or(u64::MAX),
         })
+    }
+}
+
+fn count_down(fault: &mut Option<(usize, io::ErrorKind)>) -> io::Result<()> {
+    match fault {
+        Some((0, error)) => {
+            let error = *error;
+            *fault = None;
+            Err(error.into())
+        }
+        Some((left, _)) => {
+            *left -= 1;
+            Ok(())
+        }
+        None => Ok(()),
     }
 }
 
@@ -406,7 +431,8 @@ impl MemoryFile {
 
 impl DiskFile for MemoryFile {
     fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
-        let state = self.state.lock();
+        let mut state = self.state.lock();
+        state.look()?;
         let content = state.live.file(self.node)?;
         let from = usize::try_from(position).unwrap_or(usize::MAX);
         let available = content.get(from..).unwrap_or_default();
@@ -445,7 +471,9 @@ impl DiskFile for MemoryFile {
     }
 
     fn len(&self) -> io::Result<u64> {
-        Ok(self.state.lock().live.file(self.node)?.len() as u64)
+        let mut state = self.state.lock();
+        state.look()?;
+        Ok(state.live.file(self.node)?.len() as u64)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
