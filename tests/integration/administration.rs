@@ -13,6 +13,7 @@ use odradek_protocol::{
             DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsResponse,
             DeleteRecordsTopic, TO_HIGH_WATERMARK,
         },
+        find_coordinator::{FindCoordinatorRequest, FindCoordinatorResponse},
         list_offsets::{EARLIEST_TIMESTAMP, LATEST_TIMESTAMP},
     },
 };
@@ -36,13 +37,15 @@ use crate::{
     wire::Wire,
 };
 
+/// Whoever drops it before the answer is there may wait for ever.
 fn admin(broker: &Broker) -> AdminClient<DefaultClientContext> {
     config(broker, &[]).create().unwrap()
 }
 
 async fn grow(broker: &Broker, topic: &str, partitions: usize) {
     let new = NewPartitions::new(topic, partitions);
-    let grown = admin(broker).create_partitions([&new], &AdminOptions::new());
+    let admin = admin(broker);
+    let grown = admin.create_partitions([&new], &AdminOptions::new());
     assert_eq!(grown.await.unwrap(), [Ok(topic.to_owned())]);
 }
 
@@ -119,6 +122,23 @@ fn member(broker: &Broker, group: &str, topic: &str) -> BaseConsumer {
         .set("metadata.max.age.ms", "2000");
     let consumer: BaseConsumer = settings.create().unwrap();
     consumer.subscribe(&[topic]).unwrap();
+    consumer
+}
+
+/// A reader of all partitions of a topic without a group, from this offset on.
+fn reader(broker: &Broker, topic: &str, partitions: i32, offset: i64) -> BaseConsumer {
+    let mut settings = config(broker, &[("group.id", "unused")]);
+    settings
+        .set("auto.offset.reset", "earliest")
+        .set("topic.metadata.refresh.interval.ms", "200")
+        .set("topic.metadata.propagation.max.ms", "500");
+    let consumer: BaseConsumer = settings.create().unwrap();
+    let mut from = TopicPartitionList::new();
+    for partition in 0..partitions {
+        from.add_partition_offset(topic, partition, Offset::Offset(offset))
+            .unwrap();
+    }
+    consumer.assign(&from).unwrap();
     consumer
 }
 
@@ -274,7 +294,8 @@ async fn names_that_would_be_one_metric_are_refused_and_a_deleted_one_makes_room
     let broker = Broker::start();
     let create = async |name: &str| {
         let topic = NewTopic::new(name, 1, TopicReplication::Fixed(1));
-        let results = admin(&broker).create_topics([&topic], &AdminOptions::new());
+        let admin = admin(&broker);
+        let results = admin.create_topics([&topic], &AdminOptions::new());
         results.await.unwrap().remove(0).map_err(|(_, code)| code)
     };
     create("a.b_c").await.unwrap();
@@ -303,7 +324,8 @@ async fn deleted_records_do_not_come_back_when_the_broker_is_killed() {
             .add_partition_offset("shortened", partition, offset)
             .unwrap();
     }
-    let deleted = admin(&broker).delete_records(&below, &AdminOptions::new());
+    let admin = admin(&broker);
+    let deleted = admin.delete_records(&below, &AdminOptions::new());
     let deleted = deleted.await.unwrap();
     let starts: Vec<_> = deleted
         .elements()
@@ -370,13 +392,15 @@ async fn records_are_deleted_up_to_the_high_watermark_and_only_where_the_topic_a
     assert_eq!(delete_records(&mut wire, "both", &all), [Ok(0)]);
     let refused = delete_records(&mut wire, "compacted", &all);
     assert_eq!(refused, [Err(ErrorCode::PolicyViolation)]);
-    // Once a group has committed there is a topic that nobody but the broker may touch.
-    let consumer = member(&broker, "g", "plain");
-    wait::until("the broker keeps the group's offsets", || {
-        consumer.poll(Duration::from_millis(50));
-        let internal = delete_records(&mut wire, "__consumer_offsets", &all);
-        (internal == [Err(ErrorCode::InvalidTopicException)]).then_some(())
-    });
+    // What the groups committed is nobody's to delete but the broker's.
+    let request = FindCoordinatorRequest {
+        coordinator_keys: vec!["g".to_owned()],
+        ..Default::default()
+    };
+    let found: FindCoordinatorResponse = wire.call(4, &request);
+    assert_eq!(found.coordinators[0].error_code, ErrorCode::None);
+    let refused = delete_records(&mut wire, "__consumer_offsets", &all);
+    assert_eq!(refused, [Err(ErrorCode::InvalidTopicException)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -412,14 +436,9 @@ async fn a_reader_whose_records_are_deleted_goes_on_at_the_new_start() {
     let producer = producer(&broker, &[]);
     let first = values("first", 10);
     send_all(&producer, "overtaken", Some(0), &first).await;
-    let consumer = member(&broker, "g", "overtaken");
-    let mut at = TopicPartitionList::new();
-    at.add_partition_offset("overtaken", 0, Offset::Offset(3))
-        .unwrap();
-    consumer.unsubscribe();
     let mut wire = Wire::connect(&broker);
     assert_eq!(delete_records(&mut wire, "overtaken", &[(0, 8)]), [Ok(8)]);
-    consumer.assign(&at).unwrap();
+    let consumer = reader(&broker, "overtaken", 1, 3);
     consume(&consumer, named(&first[8..]));
 }
 
@@ -429,7 +448,7 @@ async fn a_topic_deleted_while_it_is_consumed_and_produced_to_is_gone_for_both()
     create_topic(&broker, "gone", 2, &[]).await;
     create_topic(&broker, "stays", 1, &[]).await;
     let producer = producer(&broker, &[("message.timeout.ms", "5000")]);
-    let consumer = member(&broker, "g", "gone");
+    let consumer = reader(&broker, "gone", 2, 0);
     let records = values("value", 10);
     send_all(&producer, "gone", None, &records).await;
     consume(&consumer, named(&records));
@@ -451,7 +470,7 @@ async fn a_topic_deleted_while_it_is_consumed_and_produced_to_is_gone_for_both()
     let regrown = create_partitions(&mut wire, &[growth("gone", 3, None)], false);
     assert_eq!(regrown[0].1, ErrorCode::UnknownTopicOrPartition);
     send_all(&producer, "stays", None, &records).await;
-    // The next topic of the name begins empty, and the same group reads it.
+    // The next topic of the name begins empty.
     create_topic(&broker, "gone", 1, &[]).await;
     assert_eq!(watermarks(&broker, "gone", 0), (0, 0));
 }
