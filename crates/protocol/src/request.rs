@@ -24,6 +24,7 @@ macro_rules! answers {
 }
 
 answers! {
+    alter_configs: AlterConfigsRequest => AlterConfigsResponse;
     api_versions: ApiVersionsRequest => ApiVersionsResponse;
     create_partitions: CreatePartitionsRequest => CreatePartitionsResponse;
     create_topics: CreateTopicsRequest => CreateTopicsResponse;
@@ -39,6 +40,7 @@ answers! {
     fetch: FetchRequest => FetchResponse;
     find_coordinator: FindCoordinatorRequest => FindCoordinatorResponse;
     heartbeat: HeartbeatRequest => HeartbeatResponse;
+    incremental_alter_configs: IncrementalAlterConfigsRequest => IncrementalAlterConfigsResponse;
     init_producer_id: InitProducerIdRequest => InitProducerIdResponse;
     join_group: JoinGroupRequest => JoinGroupResponse;
     leave_group: LeaveGroupRequest => LeaveGroupResponse;
