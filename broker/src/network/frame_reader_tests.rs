@@ -12,7 +12,7 @@ use crate::{
 };
 
 const REQUEST_BYTES_MAX: usize = 64 << 20;
-const LONG: Duration = Duration::from_secs(10);
+const LONG: Duration = Duration::from_mins(1);
 const SHORT: Duration = Duration::from_millis(20);
 
 /// A frame that begins with the API key of Produce, so that it may have any length.

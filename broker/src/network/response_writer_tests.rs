@@ -13,7 +13,7 @@ use crate::{
     network::{buffer_pool::BufferPool, memory_budget::MemoryBudget},
 };
 
-const LONG: Duration = Duration::from_secs(10);
+const LONG: Duration = Duration::from_mins(1);
 
 fn resources(stall_timeout: Duration) -> Arc<Resources> {
     Arc::new(Resources {

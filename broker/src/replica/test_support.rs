@@ -241,7 +241,7 @@ pub(crate) struct Running {
 
 /// Waits for a condition.
 pub(crate) async fn until(mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_mins(1);
     while !condition() {
         assert!(
             Instant::now() < deadline,
