@@ -118,12 +118,14 @@ impl TestBroker {
 
     /// Stops in order, and starts again on the same disk.
     pub(crate) async fn restart(self) -> Self {
+        self.has_ended_running().await;
         self.manager.stop().await;
         self.start_again().await
     }
 
     /// Starts again on the same disk, as after the death of the process.
     pub(crate) async fn crash(self) -> Self {
+        self.has_ended_running().await;
         self.start_again().await
     }
 
@@ -136,6 +138,12 @@ impl TestBroker {
             _images: images,
             _stop: stop.drop_guard(),
         }
+    }
+
+    /// Waits for what [`run`](Self::run) started: it ends some time after its guard is dropped,
+    /// and holds the lock of the directory until then.
+    async fn has_ended_running(&self) {
+        until(|| Arc::strong_count(&self.manager) == 1).await;
     }
 
     async fn start_again(self) -> Self {
