@@ -60,6 +60,14 @@ fn with_two_dashes(argument: String) -> String {
     }
 }
 
+/// Reads the value of an option that is `key=value`.
+pub(crate) fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) => Ok((key.trim().to_owned(), value.to_owned())),
+        None => Err("expected key=value".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,11 +1,9 @@
 //! Options that all tools share: where the cluster is.
 
-use std::time::Duration;
-
-use odradek_client::{Address, ClientConfig};
+use odradek_client::{Address, ClientConfig, Properties};
 
 /// How long a tool tries to reach a broker before it says so.
-const API_TIMEOUT: Duration = Duration::from_secs(15);
+const API_TIMEOUT_MS: &str = "15000";
 
 /// Where the cluster is.
 #[derive(Debug, clap::Args)]
@@ -26,12 +24,23 @@ fn parse_servers(text: &str) -> Result<Servers, String> {
 }
 
 impl ConnectionOptions {
-    /// The configuration of a client that calls itself so.
+    /// What a client that calls itself so is told, in Kafka's keys; later ones win.
+    pub(crate) fn properties(&self, client_id: &str) -> Properties {
+        let servers: Vec<_> = self
+            .bootstrap_server
+            .0
+            .iter()
+            .map(Address::to_string)
+            .collect();
+        Properties::default()
+            .with("bootstrap.servers", servers.join(","))
+            .with("client.id", client_id)
+            .with("default.api.timeout.ms", API_TIMEOUT_MS)
+    }
+
+    /// The configuration of an administrator that calls itself so.
     pub(crate) fn config(&self, client_id: &str) -> ClientConfig {
-        ClientConfig {
-            client_id: client_id.to_owned(),
-            api_timeout: API_TIMEOUT,
-            ..ClientConfig::new(self.bootstrap_server.0.clone())
-        }
+        ClientConfig::from_properties(self.properties(client_id))
+            .expect("addresses that were read before, and keys of our own")
     }
 }

@@ -132,6 +132,11 @@ impl Error {
         }
     }
 
+    /// Whether nothing but a change by the caller helps: not even a later call.
+    pub(crate) fn is_final(&self) -> bool {
+        !self.retriable() && !matches!(self, Self::TimedOut { .. })
+    }
+
     /// Kafka's number, where a broker gave one.
     pub fn code(&self) -> Option<ErrorCode> {
         match self {

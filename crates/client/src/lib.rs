@@ -2,7 +2,7 @@
 //!
 //! - [`producer`]: records to topics, in batches, repeated until acknowledged
 //! - [`consumer`]: records of assigned partitions, from positions that can be moved
-//! - [`assignors`]: who of a group reads what
+//! - [`assignors`]: who of a group reads what; the consumer belongs to no group yet
 //! - [`admin`]: topics and offsets, each call a typed request with its results
 //! - [`cluster`]: what is known of the cluster, and connections to its brokers
 //! - [`config`], [`properties`]: configuration under Kafka's own names, unknown ones refused
@@ -25,6 +25,7 @@
 
 pub mod admin;
 pub mod assignors;
+mod by_topic;
 mod clock;
 pub mod cluster;
 pub mod config;

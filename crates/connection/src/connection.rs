@@ -67,6 +67,16 @@ impl Default for ConnectionOptions {
     }
 }
 
+impl ConnectionOptions {
+    /// The defaults, under that name.
+    pub fn named(client_id: impl Into<String>) -> Self {
+        Self {
+            client_id: client_id.into(),
+            ..Self::default()
+        }
+    }
+}
+
 /// A connection to a broker that said what it serves. Clones are the same connection.
 #[derive(Debug, Clone)]
 pub struct Connection {
@@ -360,16 +370,6 @@ async fn read(
     tracing::debug!(%reason, "connection lost");
     in_flight.lose(reason);
     closed.cancel();
-}
-
-impl ConnectionOptions {
-    /// The defaults, under that name.
-    pub fn named(client_id: impl Into<String>) -> Self {
-        Self {
-            client_id: client_id.into(),
-            ..Self::default()
-        }
-    }
 }
 
 #[cfg(test)]

@@ -3,13 +3,16 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use odradek_client::{
-    Admin, Consumer, Error, Properties,
+    Admin, Consumer, Error,
     admin::offsets::OffsetSpec,
-    consumer::{config::ConsumerConfig, record::ConsumerRecord},
+    consumer::{
+        config::ConsumerConfig,
+        record::{ConsumerRecord, TimestampType},
+    },
 };
 use tokio::time::Instant;
 
-use crate::{Outcome, connection::ConnectionOptions, output};
+use crate::{Outcome, arguments::key_value, connection::ConnectionOptions, output};
 
 /// How long one poll waits; Ctrl-C ends it earlier.
 const POLL: Duration = Duration::from_millis(500);
@@ -49,11 +52,11 @@ pub(crate) struct Options {
     /// A property of the formatter: print.key, print.value, print.timestamp, print.offset,
     /// print.partition, print.headers =true|false, key.separator=…, line.separator=…; may be
     /// repeated.
-    #[arg(long = "formatter-property", visible_alias = "property", value_parser = parse_property)]
+    #[arg(long = "formatter-property", visible_alias = "property", value_parser = key_value)]
     formatter_properties: Vec<(String, String)>,
     /// A key of the consumer's configuration, as key=value; may be repeated.
     #[arg(long = "command-property", visible_alias = "consumer-property")]
-    #[arg(value_parser = parse_property)]
+    #[arg(value_parser = key_value)]
     command_properties: Vec<(String, String)>,
 }
 
@@ -201,7 +204,14 @@ impl Formatter {
     fn text(&self, field: Field, record: &ConsumerRecord) -> Vec<u8> {
         let or_null = |bytes: Option<&[u8]>| bytes.unwrap_or(self.null.as_bytes()).to_vec();
         match field {
-            Field::Timestamp => format!("CreateTime:{}", record.timestamp_ms).into_bytes(),
+            Field::Timestamp if record.timestamp_ms < 0 => b"NO_TIMESTAMP".to_vec(),
+            Field::Timestamp => {
+                let clock = match record.timestamp_type {
+                    TimestampType::CreateTime => "CreateTime",
+                    TimestampType::LogAppendTime => "LogAppendTime",
+                };
+                format!("{clock}:{}", record.timestamp_ms).into_bytes()
+            }
             Field::Partition => format!("Partition:{}", record.partition).into_bytes(),
             Field::Offset => format!("Offset:{}", record.offset).into_bytes(),
             Field::Headers if record.headers.is_empty() => b"NO_HEADERS".to_vec(),
@@ -218,16 +228,12 @@ impl Formatter {
 }
 
 fn config(options: &Options) -> Result<ConsumerConfig, String> {
-    let mut properties =
-        Properties::default().with("isolation.level", options.isolation_level.as_str());
+    let properties = options.connection.properties("console-consumer");
+    let mut properties = properties.with("isolation.level", options.isolation_level.as_str());
     for (key, value) in &options.command_properties {
         properties = properties.with(key, value);
     }
-    let read = ConsumerConfig::from_properties(properties).map_err(|error| error.to_string())?;
-    Ok(ConsumerConfig {
-        client: options.connection.config("console-consumer"),
-        ..read
-    })
+    ConsumerConfig::from_properties(properties).map_err(|error| error.to_string())
 }
 
 fn formatter(options: &Options) -> Result<Formatter, String> {
@@ -266,11 +272,4 @@ fn formatter(options: &Options) -> Result<Formatter, String> {
         }
     }
     Ok(formatter)
-}
-
-fn parse_property(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
-        None => Err("expected key=value".to_owned()),
-    }
 }

@@ -6,12 +6,12 @@ use std::{
 };
 
 use odradek_client::{
-    Error, Producer, Properties,
+    Error, Producer,
     producer::{config::ProducerConfig, delivery::Delivery, record::ProducerRecord},
 };
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-use crate::{Outcome, connection::ConnectionOptions, output};
+use crate::{Outcome, arguments::key_value, connection::ConnectionOptions, output};
 
 /// Lines under way at once; the next waits for the first of them.
 const UNDER_WAY_MAX: usize = 100_000;
@@ -27,11 +27,11 @@ pub(crate) struct Options {
     topic: String,
     /// A property of the line reader: parse.key=true, key.separator=…, ignore.error=true,
     /// null.marker=…; may be repeated.
-    #[arg(long = "reader-property", visible_alias = "property", value_parser = parse_property)]
+    #[arg(long = "reader-property", visible_alias = "property", value_parser = key_value)]
     reader_properties: Vec<(String, String)>,
     /// A key of the producer's configuration, as key=value; may be repeated.
     #[arg(long = "command-property", visible_alias = "producer-property")]
-    #[arg(value_parser = parse_property)]
+    #[arg(value_parser = key_value)]
     command_properties: Vec<(String, String)>,
     /// How records are compressed; gzip if no codec is named.
     #[arg(long, num_args = 0..=1, default_missing_value = "gzip")]
@@ -176,7 +176,7 @@ fn record(
 }
 
 fn config(options: &Options) -> Result<ProducerConfig, String> {
-    let mut properties = Properties::default();
+    let mut properties = options.connection.properties("console-producer");
     if let Some(codec) = &options.compression_codec {
         properties = properties.with("compression.type", codec);
     }
@@ -186,11 +186,7 @@ fn config(options: &Options) -> Result<ProducerConfig, String> {
     for (key, value) in &options.command_properties {
         properties = properties.with(key, value);
     }
-    let read = ProducerConfig::from_properties(properties).map_err(|error| error.to_string())?;
-    Ok(ProducerConfig {
-        client: options.connection.config("console-producer"),
-        ..read
-    })
+    ProducerConfig::from_properties(properties).map_err(|error| error.to_string())
 }
 
 fn format(options: &Options) -> Result<LineFormat, String> {
@@ -210,13 +206,6 @@ fn format(options: &Options) -> Result<LineFormat, String> {
         }
     }
     Ok(format)
-}
-
-fn parse_property(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
-        None => Err("expected key=value".to_owned()),
-    }
 }
 
 #[cfg(test)]

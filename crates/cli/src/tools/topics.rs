@@ -12,7 +12,7 @@ use odradek_client::{
     uuid_text,
 };
 
-use crate::{Outcome, connection::ConnectionOptions, output};
+use crate::{Outcome, arguments::key_value, connection::ConnectionOptions, output};
 
 /// Creates, lists, describes, grows and deletes topics.
 #[expect(
@@ -55,7 +55,7 @@ pub(crate) struct Options {
     #[arg(conflicts_with_all = ["partitions", "replication_factor"])]
     replica_assignment: Option<Assignment>,
     /// A key of the new topic's configuration, as key=value; may be repeated.
-    #[arg(long, value_parser = parse_config)]
+    #[arg(long, value_parser = key_value)]
     config: Vec<(String, String)>,
     /// With --create: do nothing if the topic exists.
     #[arg(long)]
@@ -292,13 +292,6 @@ async fn selected(admin: &Admin, options: &Options) -> Result<Topics, Failure> {
         is_meant && !(options.exclude_internal && topic.internal)
     });
     Ok(topics)
-}
-
-fn parse_config(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, value)) => Ok((key.trim().to_owned(), value.trim().to_owned())),
-        None => Err("expected key=value".to_owned()),
-    }
 }
 
 fn parse_assignment(text: &str) -> Result<Assignment, String> {

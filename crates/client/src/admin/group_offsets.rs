@@ -3,22 +3,26 @@
 use std::collections::BTreeMap;
 
 use odradek_connection::Connection;
-use odradek_protocol::messages::{
-    offset_commit::{
-        OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
-        OffsetCommitResponse,
-    },
-    offset_delete::{
-        OffsetDeleteRequest, OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
-        OffsetDeleteResponse,
-    },
-    offset_fetch::{
-        OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchResponse, OffsetFetchResponseTopic,
+use odradek_protocol::{
+    ErrorCode,
+    messages::{
+        offset_commit::{
+            OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+            OffsetCommitResponse,
+        },
+        offset_delete::{
+            OffsetDeleteRequest, OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
+            OffsetDeleteResponse,
+        },
+        offset_fetch::{
+            OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchResponse,
+            OffsetFetchResponseTopic,
+        },
     },
 };
 
 use super::{Admin, offsets::TopicPartition};
-use crate::{cluster::Target, error::Error};
+use crate::{by_topic::by_topic, cluster::Target, error::Error};
 
 /// The first version of OffsetFetch that asks about several groups (KIP-709).
 const FETCH_SEVERAL_VERSION: i16 = 8;
@@ -71,41 +75,26 @@ impl Admin {
         group: &str,
         offsets: &ByPartition<CommittedOffset>,
     ) -> Result<ByPartition<Result<(), Error>>, Error> {
-        let mut topics: BTreeMap<&str, Vec<OffsetCommitRequestPartition>> = BTreeMap::new();
-        for ((topic, partition), committed) in offsets {
-            topics
-                .entry(topic)
-                .or_default()
-                .push(position(*partition, committed));
-        }
-        let topics = topics
-            .into_iter()
-            .map(|(name, partitions)| OffsetCommitRequestTopic {
-                name: name.to_owned(),
-                partitions,
-            });
+        let positions = offsets.iter().map(|((topic, partition), committed)| {
+            (topic.as_str(), position(*partition, committed))
+        });
+        let topics = by_topic(positions).map(|(name, partitions)| OffsetCommitRequestTopic {
+            name: name.to_owned(),
+            partitions,
+        });
         let request = OffsetCommitRequest {
             group_id: group.to_owned(),
             topics: topics.collect(),
             ..Default::default()
         };
         let read = |answer: OffsetCommitResponse| {
-            let results = answer.topics.iter().flat_map(|topic| {
-                topic.partitions.iter().map(|partition| {
-                    let key = (topic.name.clone(), partition.partition_index);
-                    (key, partition.error_code)
-                })
-            });
-            by_partition(results)
+            results(answer.topics.into_iter().flat_map(|topic| {
+                let each = topic.partitions.into_iter();
+                each.map(move |it| ((topic.name.clone(), it.partition_index), it.error_code))
+            }))
         };
-        let target = Target::Coordinator(group);
-        self.ask(
-            "set a group's offsets",
-            target,
-            |_| Ok(request.clone()),
-            read,
-        )
-        .await
+        let (what, target) = ("set a group's offsets", Target::Coordinator(group));
+        self.ask(what, target, |_| Ok(request.clone()), read).await
     }
 
     /// Forgets positions of a group, of topics that none of its members reads.
@@ -114,40 +103,30 @@ impl Admin {
         group: &str,
         partitions: &[TopicPartition],
     ) -> Result<ByPartition<Result<(), Error>>, Error> {
-        let mut topics: BTreeMap<&str, Vec<OffsetDeleteRequestPartition>> = BTreeMap::new();
-        for (topic, partition) in partitions {
+        let each = partitions.iter().map(|(topic, partition)| {
             let partition_index = *partition;
-            let partition = OffsetDeleteRequestPartition { partition_index };
-            topics.entry(topic).or_default().push(partition);
-        }
-        let topics = topics
-            .into_iter()
-            .map(|(name, partitions)| OffsetDeleteRequestTopic {
-                name: name.to_owned(),
-                partitions,
-            });
+            (
+                topic.as_str(),
+                OffsetDeleteRequestPartition { partition_index },
+            )
+        });
+        let topics = by_topic(each).map(|(name, partitions)| OffsetDeleteRequestTopic {
+            name: name.to_owned(),
+            partitions,
+        });
         let request = OffsetDeleteRequest {
             group_id: group.to_owned(),
             topics: topics.collect(),
         };
         let read = |answer: OffsetDeleteResponse| {
             Error::check(group, answer.error_code, None)?;
-            let results = answer.topics.iter().flat_map(|topic| {
-                topic.partitions.iter().map(|partition| {
-                    let key = (topic.name.clone(), partition.partition_index);
-                    (key, partition.error_code)
-                })
-            });
-            by_partition(results)
+            results(answer.topics.into_iter().flat_map(|topic| {
+                let each = topic.partitions.into_iter();
+                each.map(move |it| ((topic.name.clone(), it.partition_index), it.error_code))
+            }))
         };
-        let target = Target::Coordinator(group);
-        self.ask(
-            "delete a group's offsets",
-            target,
-            |_| Ok(request.clone()),
-            read,
-        )
-        .await
+        let (what, target) = ("delete a group's offsets", Target::Coordinator(group));
+        self.ask(what, target, |_| Ok(request.clone()), read).await
     }
 }
 
@@ -162,26 +141,27 @@ fn position(partition: i32, committed: &CommittedOffset) -> OffsetCommitRequestP
 
 /// What was answered about each partition. An error of one that will pass is an error of all: the
 /// whole request is made again, which changes nothing where it has succeeded.
-fn by_partition(
-    results: impl Iterator<Item = (TopicPartition, odradek_protocol::ErrorCode)>,
+fn results(
+    answered: impl Iterator<Item = (TopicPartition, ErrorCode)>,
 ) -> Result<ByPartition<Result<(), Error>>, Error> {
-    let mut by_partition = BTreeMap::new();
-    for ((topic, partition), code) in results {
+    let mut results = BTreeMap::new();
+    for ((topic, partition), code) in answered {
         let outcome = Error::check(format!("{topic}-{partition}"), code, None);
         match outcome {
             Err(error) if is_coordinators(code) => return Err(error),
-            outcome => by_partition.insert((topic, partition), outcome),
+            outcome => results.insert((topic, partition), outcome),
         };
     }
-    Ok(by_partition)
+    Ok(results)
 }
 
 /// Whether the error is the coordinator's, and not about the partition.
-const fn is_coordinators(code: odradek_protocol::ErrorCode) -> bool {
-    use odradek_protocol::ErrorCode as Code;
+const fn is_coordinators(code: ErrorCode) -> bool {
     matches!(
         code,
-        Code::NotCoordinator | Code::CoordinatorNotAvailable | Code::CoordinatorLoadInProgress
+        ErrorCode::NotCoordinator
+            | ErrorCode::CoordinatorNotAvailable
+            | ErrorCode::CoordinatorLoadInProgress
     )
 }
 

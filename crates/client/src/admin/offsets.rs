@@ -12,6 +12,7 @@ use odradek_protocol::{
 
 use super::Admin;
 use crate::{
+    by_topic::by_topic,
     cluster::{
         Cluster, Target,
         image::{ClusterImage, Wanted},
@@ -158,20 +159,18 @@ async fn ask_leader(
     leader: i32,
     partitions: &[(&TopicPartition, OffsetSpec)],
 ) -> FoundOffsets {
-    let mut topics: BTreeMap<&str, Vec<ListOffsetsPartition>> = BTreeMap::new();
-    for ((topic, partition), spec) in partitions {
-        topics.entry(topic).or_default().push(ListOffsetsPartition {
+    let each = partitions.iter().map(|((topic, partition), spec)| {
+        let wanted = ListOffsetsPartition {
             partition_index: *partition,
             timestamp: spec.timestamp(),
             ..Default::default()
-        });
-    }
-    let topics = topics
-        .into_iter()
-        .map(|(name, partitions)| ListOffsetsTopic {
-            name: name.to_owned(),
-            partitions,
-        });
+        };
+        (topic.as_str(), wanted)
+    });
+    let topics = by_topic(each).map(|(name, partitions)| ListOffsetsTopic {
+        name: name.to_owned(),
+        partitions,
+    });
     let request = ListOffsetsRequest {
         topics: topics.collect(),
         timeout_ms: cluster.config().request_timeout.as_millis() as i32,

@@ -3,6 +3,7 @@
 //! - [`image`]: brokers, topics, leaders; pure
 //! - `pool`: connections, made when needed, with pauses after failures
 //! - `backoff`: how long the pauses are
+//! - `staleness`: when to ask again
 //!
 //! **Invariant:** brokers are found through the addresses they advertise; the bootstrap list is for
 //! the first question, and for when none of the known brokers answers any more.
@@ -10,6 +11,7 @@
 mod backoff;
 pub mod image;
 mod pool;
+pub(crate) mod staleness;
 
 use std::{sync::Arc, time::Duration};
 
@@ -131,7 +133,7 @@ impl Cluster {
                 let image = self.refresh(&nobody).await?;
                 // A broker that knows no controller takes changes itself, or says who does.
                 match image.controller_id {
-                    Some(id) => self.broker(&image, id).await,
+                    Some(id) => self.broker(&image, id, Purpose::Requests).await,
                     None => self.any().await,
                 }
             }
@@ -140,7 +142,7 @@ impl Cluster {
                 if !image.brokers.contains_key(&id) {
                     image = self.refresh(&Wanted::Named([].into())).await?;
                 }
-                self.broker(&image, id).await
+                self.broker(&image, id, Purpose::Requests).await
             }
             Target::Coordinator(group) => self.coordinator(group).await,
         }
@@ -148,14 +150,17 @@ impl Cluster {
 
     /// A connection for requests that wait at the broker for records.
     pub(crate) async fn connect_to_fetch(&self, id: i32) -> Result<Connection, Error> {
-        let image = self.image();
-        let broker = image.brokers.get(&id).ok_or(Error::UnknownBroker(id))?;
-        Ok(self.pool.get(&broker.address, Purpose::Fetches).await?)
+        self.broker(&self.image(), id, Purpose::Fetches).await
     }
 
-    async fn broker(&self, image: &ClusterImage, id: i32) -> Result<Connection, Error> {
+    async fn broker(
+        &self,
+        image: &ClusterImage,
+        id: i32,
+        purpose: Purpose,
+    ) -> Result<Connection, Error> {
         let broker = image.brokers.get(&id).ok_or(Error::UnknownBroker(id))?;
-        Ok(self.pool.get(&broker.address, Purpose::Requests).await?)
+        Ok(self.pool.get(&broker.address, purpose).await?)
     }
 
     /// Forgets who leads a topic's partitions, so that the next question asks.
@@ -204,7 +209,7 @@ impl Cluster {
     }
 
     /// A connection to any broker that takes one: an open one if there is, then the known brokers
-    /// from a random one on, then the bootstrap list.
+    /// in random order, then the bootstrap list; those that have just failed come last.
     async fn any(&self) -> Result<Connection, Error> {
         let image = self.image();
         let mut candidates: Vec<&Address> = image
@@ -214,7 +219,7 @@ impl Cluster {
             .collect();
         fastrand::shuffle(&mut candidates);
         candidates.extend(&self.config.bootstrap_servers);
-        candidates.sort_by_key(|address| !self.pool.is_connected(address, Purpose::Requests));
+        candidates.sort_by_key(|address| self.pool.readiness(address, Purpose::Requests));
         let mut last = None;
         for address in candidates {
             match self.pool.get(address, Purpose::Requests).await {

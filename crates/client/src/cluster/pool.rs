@@ -21,6 +21,17 @@ pub(crate) enum Purpose {
     Fetches,
 }
 
+/// How soon a connection can be had; the soonest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Readiness {
+    /// It is open.
+    Open,
+    /// It has to be dialled, or is being dialled.
+    Dialled,
+    /// The last dial has failed, and the pause after it is not over.
+    Paused,
+}
+
 /// All connections of one client.
 #[derive(Debug)]
 pub(crate) struct Pool {
@@ -88,14 +99,18 @@ impl Pool {
         }
     }
 
-    /// Whether there is an open connection, so that asking costs no dial.
-    pub(crate) fn is_connected(&self, address: &Address, purpose: Purpose) -> bool {
+    /// How soon a connection can be had.
+    pub(crate) fn readiness(&self, address: &Address, purpose: Purpose) -> Readiness {
         let place = self.place(address, purpose);
-        // Held: it is being dialled.
-        place.state.try_lock().is_ok_and(|state| {
-            let open = state.connection.as_ref();
-            open.is_some_and(|connection| connection.lost().is_none())
-        })
+        let Ok(state) = place.state.try_lock() else {
+            return Readiness::Dialled;
+        };
+        let open = state.connection.as_ref();
+        match state.not_before {
+            _ if open.is_some_and(|connection| connection.lost().is_none()) => Readiness::Open,
+            Some(not_before) if Instant::now() < not_before => Readiness::Paused,
+            _ => Readiness::Dialled,
+        }
     }
 
     fn place(&self, address: &Address, purpose: Purpose) -> Arc<Place> {

@@ -167,12 +167,16 @@ impl Assigned {
         }
     }
 
+    /// Whether a broker may be asked about it: nothing has to be told first, and no pause is left.
+    pub(crate) fn may_be_asked_about(&self, now: Instant) -> bool {
+        self.error.is_none() && self.not_before.is_none_or(|not_before| not_before <= now)
+    }
+
     /// Where it is to be fetched from, if it is to be fetched now.
     pub(crate) fn wants(&self, now: Instant) -> Option<Position> {
-        let is_due = self.not_before.is_none_or(|not_before| not_before <= now);
         match self.whereabouts {
             Whereabouts::At(position)
-                if is_due && !self.paused && self.chunk.is_none() && self.error.is_none() =>
+                if self.may_be_asked_about(now) && !self.paused && self.chunk.is_none() =>
             {
                 Some(position)
             }

@@ -142,6 +142,7 @@ impl Chunk {
                 offset: record.offset,
                 leader_epoch: header.partition_leader_epoch,
                 timestamp_ms: record.timestamp,
+                timestamp_type: header.attributes.timestamp_type(),
                 key: record.key.map(share),
                 value: record.value.map(share),
                 headers: record

@@ -3,7 +3,7 @@
 //! One task, the only writer of the sessions.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     sync::Arc,
 };
 
@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     admin::offsets::{self, OffsetSpec},
-    cluster::{Cluster, image},
+    cluster::{Cluster, image, staleness::Staleness},
     error::Error,
 };
 
@@ -51,11 +51,7 @@ pub(crate) struct Fetcher {
     shared: Arc<Shared>,
     brokers: HashMap<i32, Broker>,
     events: (mpsc::Sender<Event>, mpsc::Receiver<Event>),
-    /// Topics whose leaders are not known, or not believed any more.
-    stale: BTreeSet<Arc<str>>,
-    refreshing: bool,
-    refresh_at: Instant,
-    stale_not_before: Instant,
+    staleness: Staleness,
     stop: CancellationToken,
 }
 
@@ -78,8 +74,17 @@ enum Event {
         answer: Result<FetchResponse, Error>,
     },
     /// Positions were found, or not.
-    Found(Vec<(Place, u64, Result<offsets::FoundOffset, Error>)>),
+    Found(Vec<Found>),
     Refreshed(Result<(), Error>),
+}
+
+/// Where a partition's position is, or why that is not known.
+#[derive(Debug)]
+struct Found {
+    place: Place,
+    turn: u64,
+    spec: OffsetSpec,
+    outcome: Result<offsets::FoundOffset, Error>,
 }
 
 impl Fetcher {
@@ -91,15 +96,12 @@ impl Fetcher {
     ) -> Self {
         let now = Instant::now();
         Self {
-            refresh_at: now + config.client.metadata_max_age,
+            staleness: Staleness::new(&config.client, now),
             cluster,
             config,
             shared,
             brokers: HashMap::new(),
             events: mpsc::channel(EVENTS_MAX),
-            stale: BTreeSet::new(),
-            refreshing: false,
-            stale_not_before: now,
             stop,
         }
     }
@@ -108,7 +110,7 @@ impl Fetcher {
     pub(crate) async fn run(mut self) {
         loop {
             let now = Instant::now();
-            self.find_positions();
+            self.find_positions(now);
             self.fetch(now);
             self.refresh(now);
             let wake_at = self.wake_at(now);
@@ -126,18 +128,15 @@ impl Fetcher {
         let assignment = self.shared.assignment.lock();
         let of_partitions = assignment.iter().filter_map(|(_, it)| it.not_before);
         let of_brokers = self.brokers.values().filter_map(|it| it.not_before);
-        let of_metadata = (!self.stale.is_empty()).then_some(self.stale_not_before);
+        let of_metadata = self.staleness.wake_at();
         of_partitions
             .chain(of_brokers)
-            .chain(of_metadata)
             .filter(|pause| now < *pause)
-            .chain([self.refresh_at])
-            .min()
-            .unwrap_or(self.refresh_at)
+            .fold(of_metadata, Instant::min)
     }
 
     /// Asks where to begin, for the partitions that need it.
-    fn find_positions(&mut self) {
+    fn find_positions(&mut self, now: Instant) {
         let policy = match self.config.offset_reset {
             OffsetReset::Earliest => Some(OffsetSpec::Earliest),
             OffsetReset::Latest => Some(OffsetSpec::Latest),
@@ -153,17 +152,16 @@ impl Fetcher {
             let Whereabouts::Unknown(wanted) = assigned.whereabouts else {
                 continue;
             };
-            match wanted.or(policy) {
-                Some(spec) => {
-                    assigned.whereabouts = Whereabouts::Asked;
-                    unknown.push((place, assigned.turn, spec));
-                }
-                None if assigned.error.is_none() => {
-                    let (topic, partition) = place;
-                    assigned.error = Some(Error::NoOffset { topic, partition });
-                    self.shared.arrived.notify_one();
-                }
-                None => {}
+            if !assigned.may_be_asked_about(now) {
+                continue;
+            }
+            if let Some(spec) = wanted.or(policy) {
+                assigned.whereabouts = Whereabouts::Asked;
+                unknown.push((place, assigned.turn, spec));
+            } else {
+                let (topic, partition) = place;
+                assigned.error = Some(Error::NoOffset { topic, partition });
+                self.shared.arrived.notify_one();
             }
         }
         drop(assignment);
@@ -177,11 +175,16 @@ impl Fetcher {
                 .map(|((topic, partition), _, spec)| ((topic.to_string(), *partition), *spec))
                 .collect();
             let mut found = offsets::list_offsets(&cluster, &wanted).await;
-            let each = unknown.into_iter().map(|(place, turn, _)| {
+            let each = unknown.into_iter().map(|(place, turn, spec)| {
                 let key = (place.0.to_string(), place.1);
                 let missing = || Err(Error::Incomplete(format!("{}-{}", place.0, place.1)));
                 let outcome = found.remove(&key).unwrap_or_else(missing);
-                (place, turn, outcome)
+                Found {
+                    place,
+                    turn,
+                    spec,
+                    outcome,
+                }
             });
             let _ = events.send(Event::Found(each.collect())).await;
         });
@@ -200,7 +203,7 @@ impl Fetcher {
             let Some((partition, leader)) =
                 partition.and_then(|partition| Some((partition, partition.leader?)))
             else {
-                self.stale.insert(Arc::clone(topic));
+                self.staleness.mark(topic);
                 continue;
             };
             let wanted = Wanted {
@@ -258,15 +261,10 @@ impl Fetcher {
     }
 
     fn refresh(&mut self, now: Instant) {
-        let is_stale = !self.stale.is_empty() && self.stale_not_before <= now;
-        if self.refreshing || (!is_stale && now < self.refresh_at) {
+        let image = self.cluster.image();
+        let Some(topics) = self.staleness.take_due(now, image.topics.keys()) else {
             return;
-        }
-        let mut topics = std::mem::take(&mut self.stale);
-        if self.refresh_at <= now {
-            topics.extend(self.cluster.image().topics.keys().cloned());
-        }
-        self.refreshing = true;
+        };
         let (cluster, events) = (Arc::clone(&self.cluster), self.events.0.clone());
         tokio::spawn(async move {
             let refreshed = cluster.refresh(&image::Wanted::Named(topics)).await;
@@ -283,10 +281,7 @@ impl Fetcher {
             } => self.fetched(broker, &asked, answer),
             Event::Found(found) => self.found(found),
             Event::Refreshed(refreshed) => {
-                let now = Instant::now();
-                self.refreshing = false;
-                self.stale_not_before = now + self.config.client.retry_backoff;
-                self.refresh_at = now + self.config.client.metadata_max_age;
+                self.staleness.answered(Instant::now());
                 if let Err(error) = refreshed {
                     tracing::debug!(%error, "could not refresh the metadata");
                 }
@@ -294,23 +289,30 @@ impl Fetcher {
         }
     }
 
-    fn found(&mut self, found: Vec<(Place, u64, Result<offsets::FoundOffset, Error>)>) {
+    fn found(&mut self, found: Vec<Found>) {
         let mut assignment = self.shared.assignment.lock();
-        for (place, turn, outcome) in found {
-            let Some(assigned) = assignment.get_mut(&place).filter(|it| it.turn == turn) else {
+        for found in found {
+            let assigned = assignment.get_mut(&found.place);
+            let Some(assigned) = assigned.filter(|it| it.turn == found.turn) else {
                 continue;
             };
-            match outcome {
-                Ok(found) => {
+            match found.outcome {
+                Ok(offsets::FoundOffset {
+                    offset: Some(offset),
+                    leader_epoch,
+                    ..
+                }) => {
                     assigned.whereabouts = Whereabouts::At(Position {
-                        offset: found.offset.unwrap_or(0),
-                        leader_epoch: found.leader_epoch.unwrap_or(-1),
+                        offset,
+                        leader_epoch: leader_epoch.unwrap_or(-1),
                     });
                 }
+                // No record is that late: the next one may be.
+                Ok(_) => assigned.whereabouts = Whereabouts::Unknown(Some(OffsetSpec::Latest)),
                 Err(error) => {
-                    // For ever in doubt is worse than asked again.
-                    assigned.whereabouts = Whereabouts::Unknown(None);
-                    if !error.retriable() && !matches!(error, Error::TimedOut { .. }) {
+                    assigned.whereabouts = Whereabouts::Unknown(Some(found.spec));
+                    assigned.not_before = Some(Instant::now() + self.config.client.retry_backoff);
+                    if error.is_final() {
                         assigned.error = Some(error);
                         self.shared.arrived.notify_one();
                     }
@@ -335,8 +337,9 @@ impl Fetcher {
                     broker.failures += 1;
                     let pause = self.cluster.retry_pause(broker.failures);
                     broker.not_before = Some(Instant::now() + pause);
-                    let topics = asked.keys().map(|(topic, _)| Arc::clone(topic));
-                    self.stale.extend(topics);
+                    for (topic, _) in asked.keys() {
+                        self.staleness.mark(topic);
+                    }
                 }
                 tracing::debug!(broker = id, %error, "fetch failed");
                 return;
@@ -397,10 +400,11 @@ impl Fetcher {
             }
             code if code.retriable() || code == ErrorCode::UnknownTopicId => {
                 assigned.not_before = Some(Instant::now() + self.config.client.retry_backoff);
-                self.stale.insert(Arc::clone(&place.0));
+                self.staleness.mark(&place.0);
             }
             code => {
                 let what = format!("read {}-{}", place.0, place.1);
+                assigned.not_before = Some(Instant::now() + self.config.client.retry_backoff);
                 assigned.error = Error::check(what, code, None).err();
             }
         }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+pub use odradek_protocol::records::TimestampType;
+
 /// A record as it lies in a partition. Key, value and headers share the memory in which they came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConsumerRecord {
@@ -15,8 +17,10 @@ pub struct ConsumerRecord {
     pub offset: i64,
     /// The leader epoch in which it was written; -1 if it is not known.
     pub leader_epoch: i32,
-    /// In ms since the Unix epoch: the producer's, or the broker's where the topic says so.
+    /// In ms since the Unix epoch; -1 if there is none.
     pub timestamp_ms: i64,
+    /// Whose clock that was: the producer's, or the broker's where the topic says so.
+    pub timestamp_type: TimestampType,
     /// The key, if it has one.
     pub key: Option<Bytes>,
     /// The value; a tombstone has none.

@@ -3,7 +3,7 @@
 //! **Invariant:** after an answer, this and the broker agree on the partitions of the session and
 //! on where each stands; after anything else the session begins anew.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use odradek_protocol::{
     Uuid,
@@ -11,6 +11,7 @@ use odradek_protocol::{
 };
 
 use super::chunk::Place;
+use crate::by_topic::by_topic;
 
 /// The epoch of a request that begins a session.
 const INITIAL_EPOCH: i32 = 0;
@@ -79,39 +80,34 @@ impl FetchSession {
 }
 
 fn topics<'a>(changed: impl Iterator<Item = (&'a Place, &'a Wanted)>) -> Vec<FetchTopic> {
-    let mut topics: BTreeMap<(&str, Uuid), Vec<FetchPartition>> = BTreeMap::new();
-    for ((topic, partition), wanted) in changed {
-        let named = topics.entry((topic, wanted.topic_id)).or_default();
-        named.push(FetchPartition {
+    let each = changed.map(|((topic, partition), wanted)| {
+        let partition = FetchPartition {
             partition: *partition,
             current_leader_epoch: wanted.leader_epoch,
             fetch_offset: wanted.offset,
             partition_max_bytes: wanted.bytes_max,
             ..Default::default()
-        });
-    }
-    let each = topics.into_iter();
-    each.map(|((topic, topic_id), partitions)| FetchTopic {
-        topic: topic.to_owned(),
-        topic_id,
-        partitions,
-    })
-    .collect()
+        };
+        ((topic, wanted.topic_id), partition)
+    });
+    by_topic(each)
+        .map(|((topic, topic_id), partitions)| FetchTopic {
+            topic: topic.to_string(),
+            topic_id,
+            partitions,
+        })
+        .collect()
 }
 
 fn forgotten<'a>(gone: impl Iterator<Item = (&'a Place, &'a Wanted)>) -> Vec<ForgottenTopic> {
-    let mut topics: BTreeMap<(&str, Uuid), BTreeSet<i32>> = BTreeMap::new();
-    for ((topic, partition), known) in gone {
-        let named = topics.entry((topic, known.topic_id)).or_default();
-        named.insert(*partition);
-    }
-    let each = topics.into_iter();
-    each.map(|((topic, topic_id), partitions)| ForgottenTopic {
-        topic: topic.to_owned(),
-        topic_id,
-        partitions: partitions.into_iter().collect(),
-    })
-    .collect()
+    let each = gone.map(|((topic, partition), known)| ((topic, known.topic_id), *partition));
+    by_topic(each)
+        .map(|((topic, topic_id), partitions)| ForgottenTopic {
+            topic: topic.to_string(),
+            topic_id,
+            partitions,
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -62,11 +62,13 @@ pub(crate) struct Appended {
     pub(crate) completed_a_batch: bool,
 }
 
-/// When a partition's next batch is due.
+/// A partition's next batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Due {
-    Now,
-    At(Instant),
+pub(crate) struct NextBatch {
+    /// When it is due.
+    pub(crate) due_at: Instant,
+    /// Its bytes so far, before compression.
+    pub(crate) bytes: usize,
 }
 
 impl Accumulator {
@@ -117,20 +119,22 @@ impl Accumulator {
         })
     }
 
-    /// The partitions that have batches, with the time at which the first of them is due.
-    pub(crate) fn due(&self, now: Instant) -> Vec<(Place, Due)> {
+    /// The partitions that have batches, with the first of each.
+    pub(crate) fn next_batches(&self, now: Instant) -> Vec<(Place, NextBatch)> {
         let waiting = self.waiting.lock();
         let in_a_hurry = 0 < waiting.hurry || waiting.is_closed;
         let each = waiting.by_place.iter().filter_map(|(place, batches)| {
             let first = batches.front()?;
-            let at = first.begun_at + self.limits.linger;
             let is_complete = 1 < batches.len() || self.limits.bytes <= first.bytes();
-            let due = if in_a_hurry || is_complete || at <= now {
-                Due::Now
-            } else {
-                Due::At(at)
+            let next = NextBatch {
+                due_at: if in_a_hurry || is_complete {
+                    now
+                } else {
+                    first.begun_at + self.limits.linger
+                },
+                bytes: first.bytes(),
             };
-            Some((place.clone(), due))
+            Some((place.clone(), next))
         });
         each.collect()
     }

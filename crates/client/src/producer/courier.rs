@@ -1,6 +1,6 @@
 //! Carries batches to one broker, in order, and brings back what became of them.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use odradek_connection::Connection;
 use odradek_protocol::{
@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use super::{accumulator::Place, lane::Parcel};
 use crate::{
+    by_topic::by_topic,
     cluster::{Cluster, Target, image::LeaderHint},
     error::Error,
 };
@@ -23,6 +24,14 @@ use crate::{
 pub(crate) struct Shipment {
     pub(crate) broker: i32,
     pub(crate) items: Vec<Item>,
+}
+
+impl Shipment {
+    /// Bytes of its batches.
+    pub(crate) fn bytes(&self) -> usize {
+        let batches = self.items.iter().map(|item| item.parcel.batch.bytes());
+        batches.sum()
+    }
 }
 
 /// One batch of a shipment.
@@ -109,22 +118,19 @@ async fn carry(
 }
 
 fn request(terms: Terms, shipment: &Shipment) -> ProduceRequest {
-    let mut topics: BTreeMap<(&str, Uuid), Vec<PartitionProduceData>> = BTreeMap::new();
-    for item in &shipment.items {
+    let each = shipment.items.iter().map(|item| {
         let (topic, partition) = &item.place;
         let data = PartitionProduceData {
             index: *partition,
             records: Some(item.parcel.batch.records.to_bytes()),
         };
-        topics.entry((topic, item.topic_id)).or_default().push(data);
-    }
-    let topic_data = topics
-        .into_iter()
-        .map(|((name, topic_id), partition_data)| TopicProduceData {
-            name: name.to_owned(),
-            topic_id,
-            partition_data,
-        });
+        ((topic, item.topic_id), data)
+    });
+    let topic_data = by_topic(each).map(|((name, topic_id), partition_data)| TopicProduceData {
+        name: name.to_string(),
+        topic_id,
+        partition_data,
+    });
     ProduceRequest {
         acks: terms.acks,
         timeout_ms: terms

@@ -55,6 +55,8 @@ pub(crate) enum Next {
 pub(crate) struct Lane {
     is_idempotent: bool,
     identity: Option<Identity>,
+    /// The last identity under which it cannot go on.
+    spent: Option<Identity>,
     next_sequence: i32,
     next_place: u64,
     /// To be sent before anything new, in order.
@@ -71,6 +73,7 @@ impl Lane {
         Self {
             is_idempotent,
             identity: None,
+            spent: None,
             next_sequence: 0,
             next_place: 0,
             retries: VecDeque::new(),
@@ -96,14 +99,33 @@ impl Lane {
         }
     }
 
+    /// Whether it cannot go on under that identity. Lanes share one as long as they can.
+    pub(crate) fn has_spent(&self, identity: Identity) -> bool {
+        self.spent == Some(identity)
+    }
+
     /// Takes an identity. What waits to be repeated is numbered anew under it.
     pub(crate) fn identify(&mut self, identity: Identity) {
         debug_assert_eq!(self.under_way, 0, "numbers in use cannot be changed");
+        debug_assert!(
+            !self.has_spent(identity),
+            "the broker expects other numbers"
+        );
         self.identity = Some(identity);
         self.next_sequence = 0;
         for parcel in &mut self.retries {
             parcel.sequence = None;
         }
+    }
+
+    /// Bytes of the batch to be repeated next.
+    pub(crate) fn retry_bytes(&self) -> Option<usize> {
+        self.retries.front().map(|parcel| parcel.batch.bytes())
+    }
+
+    /// Everything that waits to be repeated, if nobody will repeat it.
+    pub(crate) fn take_retries(&mut self) -> Vec<Parcel> {
+        std::mem::take(&mut self.retries).into()
     }
 
     /// The batch to be repeated next, when [`next`](Self::next) says so.
@@ -176,7 +198,7 @@ impl Lane {
 
     /// The broker does not know this producer any more, or knows it as another: begin anew.
     pub(crate) fn forget_identity(&mut self) {
-        self.identity = None;
+        self.spent = self.identity.take().or(self.spent);
     }
 
     /// Whether nothing is under way or waits to be repeated.
@@ -192,7 +214,7 @@ impl Lane {
 
     fn lose_place_of(&mut self, parcel: &Parcel) {
         if parcel.sequence.is_some() {
-            self.identity = None;
+            self.forget_identity();
         }
     }
 

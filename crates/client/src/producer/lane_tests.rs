@@ -87,6 +87,7 @@ fn giving_up_a_numbered_batch_begins_anew_once_all_is_back() {
     assert_eq!(lane.next(now), Next::Wait);
     lane.failed(second, now);
     assert_eq!(lane.next(now), Next::Identify);
+    assert!(lane.has_spent(ME));
     lane.identify(Identity {
         producer_id: 8,
         epoch: 0,

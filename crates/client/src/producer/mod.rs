@@ -205,12 +205,12 @@ impl Producer {
                 .then_some(partition)
                 .ok_or_else(no_partition);
         }
-        let led = partitions.values().filter(|it| it.leader.is_some());
-        let led: Vec<i32> = led.map(|partition| partition.index).collect();
-        let partitions = Partitions {
-            count: partitions.len(),
-            available: &self.accumulator.waiting(&record.topic, &led),
+        let available = || {
+            let led = partitions.values().filter(|it| it.leader.is_some());
+            let led: Vec<i32> = led.map(|partition| partition.index).collect();
+            self.accumulator.waiting(&record.topic, &led)
         };
+        let partitions = Partitions::new(partitions.len(), &available);
         Ok(self.partitioner.partition(record, partitions))
     }
 

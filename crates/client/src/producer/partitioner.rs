@@ -14,18 +14,41 @@ use parking_lot::Mutex;
 use super::{murmur2, record::ProducerRecord};
 
 /// What a partitioner sees of a topic.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Partitions<'a> {
-    /// How many the topic has; at least one.
-    pub count: usize,
-    /// Those that have a leader, each with the number of batches that wait for it. Empty when
-    /// none has one.
-    pub available: &'a [(i32, usize)],
+    count: usize,
+    available: &'a dyn Fn() -> Vec<(i32, usize)>,
+}
+
+impl<'a> Partitions<'a> {
+    /// A topic with so many partitions. `available` is asked only by those who want to know.
+    pub fn new(count: usize, available: &'a dyn Fn() -> Vec<(i32, usize)>) -> Self {
+        Self { count, available }
+    }
+
+    /// How many partitions the topic has; at least one.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Those that have a leader, each with the number of batches that wait for it. Empty when none
+    /// has one. Looks at every partition: not for each record.
+    pub fn available(&self) -> Vec<(i32, usize)> {
+        (self.available)()
+    }
+}
+
+impl fmt::Debug for Partitions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Partitions")
+            .field("count", &self.count)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Chooses partitions. One instance serves all threads.
 pub trait Partitioner: fmt::Debug + Send + Sync {
-    /// The partition of a record, from 0 below `partitions.count`.
+    /// The partition of a record, from 0 below the count.
     fn partition(&self, record: &ProducerRecord, partitions: Partitions<'_>) -> i32;
 
     /// A batch of the topic was completed: those that stay with a partition may move on.
@@ -56,11 +79,11 @@ impl DefaultPartitioner {
 impl Partitioner for DefaultPartitioner {
     fn partition(&self, record: &ProducerRecord, partitions: Partitions<'_>) -> i32 {
         if let (Some(key), false) = (&record.key, self.ignore_keys) {
-            return murmur2::partition_of(key, partitions.count) as i32;
+            return murmur2::partition_of(key, partitions.count()) as i32;
         }
         let mut sticky = self.sticky.lock();
         match sticky.get(&record.topic) {
-            Some(partition) if (*partition as usize) < partitions.count => *partition,
+            Some(partition) if (*partition as usize) < partitions.count() => *partition,
             _ => {
                 let chosen = choose(partitions, self.is_adaptive, fastrand::f64());
                 sticky.insert(Arc::clone(&record.topic), chosen);
@@ -83,11 +106,11 @@ pub struct RoundRobinPartitioner {
 impl Partitioner for RoundRobinPartitioner {
     fn partition(&self, _: &ProducerRecord, partitions: Partitions<'_>) -> i32 {
         let next = self.next.fetch_add(1, Ordering::Relaxed);
-        match partitions.available {
-            [] => (next % partitions.count) as i32,
-            available => available
-                .get(next % available.len())
-                .map_or(0, |(partition, _)| *partition),
+        let available = partitions.available();
+        let turn = next.checked_rem(available.len());
+        match turn.and_then(|turn| available.get(turn)) {
+            Some((partition, _)) => *partition,
+            None => (next % partitions.count()) as i32,
         }
     }
 }
@@ -95,9 +118,9 @@ impl Partitioner for RoundRobinPartitioner {
 /// A partition by chance. Adaptively, one with as many batches waiting as the longest queue gets
 /// one share, an empty one as many shares as that queue is long and one more.
 fn choose(partitions: Partitions<'_>, is_adaptive: bool, chance: f64) -> i32 {
-    let available = partitions.available;
+    let available = partitions.available();
     if available.is_empty() {
-        return (chance * partitions.count as f64) as i32;
+        return (chance * partitions.count() as f64) as i32;
     }
     let longest = available.iter().map(|(_, waiting)| *waiting).max();
     let shares = |waiting: usize| match longest {
@@ -106,7 +129,7 @@ fn choose(partitions: Partitions<'_>, is_adaptive: bool, chance: f64) -> i32 {
     };
     let all: usize = available.iter().map(|(_, waiting)| shares(*waiting)).sum();
     let mut left = (chance * all as f64) as usize;
-    for (partition, waiting) in available {
+    for (partition, waiting) in &available {
         let mine = shares(*waiting);
         if left < mine {
             return *partition;
@@ -120,11 +143,9 @@ fn choose(partitions: Partitions<'_>, is_adaptive: bool, chance: f64) -> i32 {
 mod tests {
     use super::*;
 
-    fn partitions(available: &[(i32, usize)]) -> Partitions<'_> {
-        Partitions {
-            count: 4,
-            available,
-        }
+    /// Asks about a topic of four partitions of which these are available.
+    fn with<T>(available: &[(i32, usize)], ask: impl FnOnce(Partitions<'_>) -> T) -> T {
+        ask(Partitions::new(4, &|| available.to_vec()))
     }
 
     #[test]
@@ -132,14 +153,14 @@ mod tests {
         let partitioner = DefaultPartitioner::new(false, true);
         let record = ProducerRecord::new("t", "value");
         let all = [(0, 0), (1, 0), (2, 0), (3, 0)];
-        let chosen = partitioner.partition(&record, partitions(&all));
+        let chosen = with(&all, |it| partitioner.partition(&record, it));
         for _ in 0..100 {
-            assert_eq!(partitioner.partition(&record, partitions(&all)), chosen);
+            assert_eq!(with(&all, |it| partitioner.partition(&record, it)), chosen);
         }
         let mut seen = std::collections::BTreeSet::new();
         for _ in 0..1000 {
             partitioner.batch_completed("t");
-            seen.insert(partitioner.partition(&record, partitions(&all)));
+            seen.insert(with(&all, |it| partitioner.partition(&record, it)));
         }
         assert_eq!(seen.len(), 4);
     }
@@ -148,20 +169,18 @@ mod tests {
     fn a_key_leads_to_one_partition_whoever_is_available() {
         let partitioner = DefaultPartitioner::new(false, true);
         let record = ProducerRecord::new("t", "value").key("key");
-        let chosen = partitioner.partition(&record, partitions(&[]));
-        assert_eq!(
-            partitioner.partition(&record, partitions(&[(3, 9)])),
-            chosen
-        );
+        let chosen = with(&[], |it| partitioner.partition(&record, it));
+        let again = with(&[(3, 9)], |it| partitioner.partition(&record, it));
+        assert_eq!(again, chosen);
     }
 
     #[test]
     fn partitions_that_lag_are_chosen_less_often() {
         let available = [(0, 3), (2, 0)];
-        let of = |chance| choose(partitions(&available), true, chance);
+        let of = |chance| with(&available, |it| choose(it, true, chance));
         // One share of five against four.
         assert_eq!([of(0.0), of(0.19), of(0.21), of(0.99)], [0, 0, 2, 2]);
-        let evenly = |chance| choose(partitions(&available), false, chance);
+        let evenly = |chance| with(&available, |it| choose(it, false, chance));
         assert_eq!([evenly(0.49), evenly(0.51)], [0, 2]);
     }
 
@@ -170,7 +189,7 @@ mod tests {
         let partitioner = RoundRobinPartitioner::default();
         let record = ProducerRecord::new("t", "value").key("key");
         let available = [(1, 0), (3, 0)];
-        let chosen = [0; 4].map(|_| partitioner.partition(&record, partitions(&available)));
+        let chosen = [0; 4].map(|_| with(&available, |it| partitioner.partition(&record, it)));
         assert_eq!(chosen, [1, 3, 1, 3]);
     }
 }

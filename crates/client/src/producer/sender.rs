@@ -3,11 +3,7 @@
 //!
 //! One task, the only writer of the lanes. It never waits for the network: couriers do.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use odradek_protocol::{
     ErrorCode,
@@ -23,7 +19,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    accumulator::{Accumulator, Due, Place},
+    accumulator::{Accumulator, NextBatch, Place},
     config::ProducerConfig,
     courier::{self, Answer, Item, Returned, Shipment, Terms},
     delivery::Delivered,
@@ -31,7 +27,7 @@ use super::{
     partitioner::Partitioner,
 };
 use crate::{
-    cluster::{Cluster, Target, image::Wanted},
+    cluster::{Cluster, Target, image::Wanted, staleness::Staleness},
     error::Error,
 };
 
@@ -52,13 +48,13 @@ pub(crate) struct Sender {
     couriers: HashMap<i32, Courier>,
     returns: (mpsc::Sender<Returned>, mpsc::Receiver<Returned>),
     errands: (mpsc::Sender<Errand>, mpsc::Receiver<Errand>),
-    /// Partitions for which an identity was asked.
-    identifying: Option<Place>,
-    refreshing: bool,
-    refresh_at: Instant,
-    /// Topics whose leaders are not known, or not believed any more.
-    stale: BTreeSet<Arc<str>>,
-    stale_not_before: Instant,
+    /// What lanes begin with.
+    identity: Option<Identity>,
+    /// Another one was asked for.
+    is_identifying: bool,
+    /// No sooner is one asked for again.
+    identify_not_before: Instant,
+    staleness: Staleness,
     stop: CancellationToken,
 }
 
@@ -86,7 +82,7 @@ impl Sender {
     ) -> Self {
         let now = Instant::now();
         Self {
-            refresh_at: now + config.client.metadata_max_age,
+            staleness: Staleness::new(&config.client, now),
             cluster,
             config,
             accumulator,
@@ -95,10 +91,9 @@ impl Sender {
             couriers: HashMap::new(),
             returns: mpsc::channel(RETURNS_MAX),
             errands: mpsc::channel(2),
-            identifying: None,
-            refreshing: false,
-            stale: BTreeSet::new(),
-            stale_not_before: now,
+            identity: None,
+            is_identifying: false,
+            identify_not_before: now,
             stop,
         }
     }
@@ -150,31 +145,10 @@ impl Sender {
 
     /// Sends what can be sent. Returns when to look again.
     fn dispatch(&mut self, now: Instant) -> Instant {
-        let mut wake_at = (now + SLEEP_MAX).min(self.refresh_at);
         loop {
-            let mut shipments: HashMap<i32, Shipment> = HashMap::new();
-            let due = self.accumulator.due(now);
-            let mut places: HashMap<Place, Option<Due>> = self
-                .lanes
-                .iter()
-                .filter(|(_, lane)| !lane.is_idle())
-                .map(|(place, _)| (place.clone(), None))
-                .collect();
-            places.extend(due.into_iter().map(|(place, due)| (place, Some(due))));
-            // A full request leaves some out: not always the same ones.
-            let mut places: Vec<_> = places.into_iter().collect();
-            fastrand::shuffle(&mut places);
-            for (place, due) in places {
-                let next = self.next_of(&place, due, now);
-                match next {
-                    Err(at) => wake_at = wake_at.min(at),
-                    Ok(None) => {}
-                    Ok(Some(next)) => self.load(place, next, &mut shipments),
-                }
-            }
+            let (shipments, wake_at) = self.load_all(now);
             if shipments.is_empty() {
-                let oldest = self.oldest_deadline(now);
-                return wake_at.min(oldest);
+                return wake_at.min(self.staleness.wake_at());
             }
             for shipment in shipments.into_values() {
                 self.order(shipment);
@@ -182,93 +156,107 @@ impl Sender {
         }
     }
 
-    /// When the first batch would be too old; checked about that often.
-    fn oldest_deadline(&self, now: Instant) -> Instant {
-        if self.accumulator.is_empty() && self.lanes.values().all(Lane::is_idle) {
-            now + SLEEP_MAX
-        } else {
-            now + self.config.delivery_timeout / 20 + Duration::from_millis(10)
+    /// Loads at most one batch of each partition. Returns when there may be more to load, by the
+    /// clock alone.
+    fn load_all(&mut self, now: Instant) -> (HashMap<i32, Shipment>, Instant) {
+        let busy = self.lanes.iter().filter(|(_, lane)| !lane.is_idle());
+        let mut places: HashMap<Place, Option<NextBatch>> =
+            busy.map(|(place, _)| (place.clone(), None)).collect();
+        let fresh = self.accumulator.next_batches(now).into_iter();
+        places.extend(fresh.map(|(place, next)| (place, Some(next))));
+        let mut wake_at = now + SLEEP_MAX;
+        if !places.is_empty() {
+            // Some of it may become too old to be sent: that is looked at often enough.
+            let looks = self.config.delivery_timeout / 20 + Duration::from_millis(10);
+            wake_at = wake_at.min(now + looks);
         }
-    }
-
-    /// What a partition sends next; `Err` if it does later.
-    fn next_of(
-        &mut self,
-        place: &Place,
-        due: Option<Due>,
-        now: Instant,
-    ) -> Result<Option<Next>, Instant> {
-        let is_idempotent = self.config.idempotence;
-        let lane = match self.lanes.get(place) {
-            Some(lane) => lane,
-            None => self
-                .lanes
-                .entry(place.clone())
-                .or_insert_with(|| Lane::new(is_idempotent)),
-        };
-        match lane.next(now) {
-            Next::Wait => Ok(None),
-            Next::WaitUntil(at) => Err(at),
-            Next::Identify => {
-                self.identify(place);
-                Ok(None)
+        // A full request leaves some out: not always the same ones.
+        let mut places: Vec<_> = places.into_iter().collect();
+        fastrand::shuffle(&mut places);
+        let mut shipments = HashMap::new();
+        for (place, fresh) in places {
+            match self.next_of(&place, now) {
+                Next::Retry => self.load(place, None, &mut shipments),
+                Next::Fresh => match fresh {
+                    Some(next) if next.due_at <= now => {
+                        self.load(place, Some(next), &mut shipments);
+                    }
+                    Some(next) => wake_at = wake_at.min(next.due_at),
+                    None => {}
+                },
+                Next::WaitUntil(at) => wake_at = wake_at.min(at),
+                Next::Identify => wake_at = wake_at.min(self.identify(now)),
+                Next::Wait => {}
             }
-            Next::Retry => Ok(Some(Next::Retry)),
-            Next::Fresh => match due {
-                None => Ok(None),
-                Some(Due::At(at)) => Err(at),
-                Some(Due::Now) => Ok(Some(Next::Fresh)),
-            },
         }
+        (shipments, wake_at)
     }
 
-    /// Puts a partition's next batch on the shipment to its leader, if there is room.
-    fn load(&mut self, place: Place, next: Next, shipments: &mut HashMap<i32, Shipment>) {
+    /// What a partition may do next; under the common identity, if it can.
+    fn next_of(&mut self, place: &Place, now: Instant) -> Next {
+        if !self.lanes.contains_key(place) {
+            let lane = Lane::new(self.config.idempotence);
+            self.lanes.insert(place.clone(), lane);
+        }
+        let Some(lane) = self.lanes.get_mut(place) else {
+            return Next::Wait;
+        };
+        if lane.next(now) == Next::Identify
+            && let Some(identity) = self.identity
+            && !lane.has_spent(identity)
+        {
+            lane.identify(identity);
+        }
+        lane.next(now)
+    }
+
+    /// Puts a partition's next batch on the shipment to its leader, if there is room: `fresh`, or
+    /// one to be repeated.
+    fn load(
+        &mut self,
+        place: Place,
+        fresh: Option<NextBatch>,
+        shipments: &mut HashMap<i32, Shipment>,
+    ) {
         let image = self.cluster.image();
-        let (topic, index) = &place;
-        let partition = image.partition(topic, *index);
-        let Some(leader) = partition.and_then(|partition| partition.leader) else {
-            self.stale.insert(Arc::clone(topic));
+        let topic = image.topics.get(&place.0);
+        let partition = topic.and_then(|topic| topic.partitions.get(&place.1));
+        let (Some(topic), Some(leader)) = (topic, partition.and_then(|it| it.leader)) else {
+            self.staleness.mark(&place.0);
             return;
         };
         let under_way = self.couriers.get(&leader).map_or(0, |it| it.under_way);
-        if self.config.max_in_flight <= under_way {
-            return;
-        }
-        let shipment = shipments.entry(leader).or_insert_with(|| Shipment {
-            broker: leader,
-            items: Vec::new(),
-        });
-        let loaded: usize = shipment
-            .items
-            .iter()
-            .map(|item| item.parcel.batch.bytes())
-            .sum();
-        if !shipment.items.is_empty() && self.config.max_request_size <= loaded {
-            return;
-        }
         let Some(lane) = self.lanes.get_mut(&place) else {
             return;
         };
-        let parcel = match next {
-            Next::Retry => lane.take_retry(),
-            _ => self.accumulator.take(&place).map(|batch| {
+        let bytes = fresh.map_or_else(|| lane.retry_bytes(), |next| Some(next.bytes));
+        let loaded = shipments.get(&leader).map_or(0, Shipment::bytes);
+        let is_too_much = self.config.max_request_size < loaded + bytes.unwrap_or(0);
+        if self.config.max_in_flight <= under_way || 0 < loaded && is_too_much {
+            return;
+        }
+        let parcel = match fresh {
+            None => lane.take_retry(),
+            Some(_) => self.accumulator.take(&place).map(|batch| {
                 self.partitioner.batch_completed(&place.0);
                 lane.take_fresh(batch.seal(self.config.compression))
             }),
         };
-        let topic_id = image.topics.get(&place.0).map(|topic| topic.id);
-        shipment.items.extend(parcel.map(|parcel| Item {
-            topic_id: topic_id.unwrap_or_default(),
+        let Some(parcel) = parcel else {
+            return;
+        };
+        let shipment = shipments.entry(leader).or_insert_with(|| Shipment {
+            broker: leader,
+            items: Vec::new(),
+        });
+        shipment.items.push(Item {
+            topic_id: topic.id,
             place,
             parcel,
-        }));
+        });
     }
 
     fn order(&mut self, shipment: Shipment) {
-        if shipment.items.is_empty() {
-            return;
-        }
         let courier = self.couriers.entry(shipment.broker).or_insert_with(|| {
             let (orders, queue) = mpsc::channel(self.config.max_in_flight);
             let terms = Terms {
@@ -289,30 +277,29 @@ impl Sender {
             .expect("a courier lives as long as its orders, and has room for all under way");
     }
 
-    /// Asks for an identity for a partition, one at a time.
-    fn identify(&mut self, place: &Place) {
-        if self.identifying.is_some() {
-            return;
+    /// Asks for another identity, one at a time. Returns when it can be asked for, if not now.
+    fn identify(&mut self, now: Instant) -> Instant {
+        if !self.is_identifying && self.identify_not_before <= now {
+            self.is_identifying = true;
+            let (cluster, done) = (Arc::clone(&self.cluster), self.errands.0.clone());
+            tokio::spawn(async move {
+                let identity = identity(&cluster).await;
+                let _ = done.send(Errand::Identified(identity)).await;
+            });
         }
-        self.identifying = Some(place.clone());
-        let (cluster, done) = (Arc::clone(&self.cluster), self.errands.0.clone());
-        tokio::spawn(async move {
-            let identity = identity(&cluster).await;
-            let _ = done.send(Errand::Identified(identity)).await;
-        });
+        if self.is_identifying {
+            now + SLEEP_MAX
+        } else {
+            self.identify_not_before
+        }
     }
 
     /// Asks for metadata where it is too old, or known to be wrong.
     fn refresh(&mut self, now: Instant) {
-        let is_stale = !self.stale.is_empty() && self.stale_not_before <= now;
-        if self.refreshing || (!is_stale && now < self.refresh_at) {
+        let image = self.cluster.image();
+        let Some(topics) = self.staleness.take_due(now, image.topics.keys()) else {
             return;
-        }
-        let mut topics = std::mem::take(&mut self.stale);
-        if self.refresh_at <= now {
-            topics.extend(self.cluster.image().topics.keys().cloned());
-        }
-        self.refreshing = true;
+        };
         let (cluster, done) = (Arc::clone(&self.cluster), self.errands.0.clone());
         tokio::spawn(async move {
             let refreshed = cluster.refresh(&Wanted::Named(topics)).await;
@@ -323,24 +310,36 @@ impl Sender {
     fn finish(&mut self, errand: Errand) {
         let now = Instant::now();
         match errand {
-            Errand::Identified(Ok(identity)) => {
-                let place = self.identifying.take();
-                let lane = place.and_then(|place| self.lanes.get_mut(&place));
-                if let Some(lane) = lane {
-                    lane.identify(identity);
+            Errand::Identified(identity) => {
+                self.is_identifying = false;
+                match identity {
+                    Ok(identity) => self.identity = Some(identity),
+                    Err(error) => {
+                        tracing::warn!(%error, "no producer id");
+                        self.identify_not_before = now + self.config.client.retry_backoff_max;
+                        if error.is_final() {
+                            self.give_up_waiting(now, &error);
+                        }
+                    }
                 }
             }
-            Errand::Identified(Err(error)) => {
-                tracing::warn!(%error, "no producer id");
-                self.identifying = None;
-            }
             Errand::Refreshed(refreshed) => {
-                self.refreshing = false;
-                self.stale_not_before = now + self.config.client.retry_backoff;
-                self.refresh_at = now + self.config.client.metadata_max_age;
+                self.staleness.answered(now);
                 if let Err(error) = refreshed {
                     tracing::debug!(%error, "could not refresh the metadata");
                 }
+            }
+        }
+    }
+
+    /// Nothing that waits can be sent, for a reason that will not pass.
+    fn give_up_waiting(&mut self, now: Instant, error: &Error) {
+        for batch in self.accumulator.take_begun_before(now) {
+            batch.fail(error.clone());
+        }
+        for lane in self.lanes.values_mut() {
+            for parcel in lane.take_retries() {
+                parcel.batch.tell(Err(error.clone()));
             }
         }
     }
@@ -373,13 +372,15 @@ impl Sender {
     }
 
     fn judge(&mut self, item: Item, result: &PartitionProduceResponse) {
+        if !result.error_code.is_error() {
+            return self.delivered(item, Some(result));
+        }
         let error = Error::Refused {
             what: name(&item.place),
             code: result.error_code,
             message: result.error_message.clone(),
         };
         match result.error_code {
-            ErrorCode::None => self.delivered(item, Some(result)),
             // It was written before, by an attempt whose answer was lost.
             ErrorCode::DuplicateSequenceNumber => self.delivered(item, None),
             ErrorCode::OutOfOrderSequenceNumber => {
@@ -415,7 +416,7 @@ impl Sender {
         if !error.retriable() {
             return self.give_up(item, error);
         }
-        self.stale.insert(Arc::clone(&item.place.0));
+        self.staleness.mark(&item.place.0);
         self.again(item, error);
     }
 
