@@ -313,5 +313,4 @@ fn ring(effects: &mut Effects, timer: Timer, at: Option<Instant>) {
 }
 
 #[cfg(test)]
-#[path = "tests.rs"]
 mod tests;

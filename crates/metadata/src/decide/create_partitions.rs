@@ -62,6 +62,11 @@ fn grow(image: &MetadataImage, growth: &Growth, room: usize) -> Result<Vec<Recor
         let message = "There is no topic of this name.";
         Refusal::new(ErrorCode::UnknownTopicOrPartition, message)
     })?;
+    if topic.is_internal() {
+        // Where a group is kept follows from the number: with another one its offsets are not found.
+        let message = format!("The number of partitions of {} is for ever.", topic.name);
+        return Err(Refusal::new(ErrorCode::InvalidPartitions, message));
+    }
     let present = i32::try_from(topic.partitions.len()).expect("partitions are numbered by i32");
     let count = growth.partitions;
     if count <= present {
@@ -149,8 +154,13 @@ mod tests {
             };
             image.apply(broker.into(), 1).unwrap();
         }
-        for (name, replicas) in [("one", vec![1]), ("two", vec![1, 2])] {
-            let topic_id = Uuid::from_u128(replicas.len() as u128);
+        let topics = [
+            ("one", vec![1]),
+            ("two", vec![1, 2]),
+            ("__consumer_offsets", vec![2]),
+        ];
+        for (nth, (name, replicas)) in (1..).zip(topics) {
+            let topic_id = Uuid::from_u128(nth);
             let name = name.to_owned();
             image
                 .apply(TopicRecord { name, topic_id }.into(), 2)
@@ -223,6 +233,12 @@ mod tests {
             let sentence = format!("2 partition(s); {count} would not be an increase");
             check_refused(growth("one", count), code, &sentence);
         }
+    }
+
+    #[test]
+    fn a_topic_whose_partitions_are_found_by_their_number_does_not_grow() {
+        let code = ErrorCode::InvalidPartitions;
+        check_refused(growth("__consumer_offsets", 3), code, "is for ever");
     }
 
     #[test]
