@@ -63,8 +63,11 @@ fn grow(image: &MetadataImage, growth: &Growth, room: usize) -> Result<Vec<Recor
         Refusal::new(ErrorCode::UnknownTopicOrPartition, message)
     })?;
     if topic.is_internal() {
-        // Where a group is kept follows from the number: with another one its offsets are not found.
-        let message = format!("The number of partitions of {} is for ever.", topic.name);
+        // With another number the coordinator would look for a group where it is not.
+        let message = format!(
+            "The topic {} cannot grow: where it keeps what follows from its number of partitions.",
+            topic.name
+        );
         return Err(Refusal::new(ErrorCode::InvalidPartitions, message));
     }
     let present = i32::try_from(topic.partitions.len()).expect("partitions are numbered by i32");
@@ -238,7 +241,7 @@ mod tests {
     #[test]
     fn a_topic_whose_partitions_are_found_by_their_number_does_not_grow() {
         let code = ErrorCode::InvalidPartitions;
-        check_refused(growth("__consumer_offsets", 3), code, "is for ever");
+        check_refused(growth("__consumer_offsets", 3), code, "cannot grow");
     }
 
     #[test]
