@@ -2,8 +2,8 @@
 //!
 //! The text follows the rules of Java's `Properties`: `#` and `!` begin a comment line; a line that
 //! ends in an odd number of backslashes continues on the next; the first unescaped `=`, `:` or
-//! white space ends the key; `\t`, `\n`, `\r`, `\f` and `\u` with four hex digits are escapes and any
-//! other escaped character stands for itself. Two things differ, on purpose: the file is UTF-8, and
+//! white space ends the key; `\t`, `\n`, `\r`, `\f` and `\u` with four hex digits are escapes and
+//! any other escaped character stands for itself. Two things differ, on purpose: the file is UTF-8, and
 //! a key written twice is reported (the last one wins, as in Java). Nothing here knows which keys
 //! exist.
 
