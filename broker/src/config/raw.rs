@@ -1,11 +1,11 @@
 //! Configuration as written: the `.properties` text and the `--override` flags, not yet understood.
 //!
-//! The text follows the rules of Java's `Properties`: `#` and `!` begin a comment line; a line that
-//! ends in an odd number of backslashes continues on the next; the first unescaped `=`, `:` or
-//! white space ends the key; `\t`, `\n`, `\r`, `\f` and `\u` with four hex digits are escapes and
-//! any other escaped character stands for itself. Two things differ, on purpose: the file is UTF-8, and
-//! a key written twice is reported (the last one wins, as in Java). Nothing here knows which keys
-//! exist.
+//! The text follows the rules of Java's `Properties`: `#` and `!` begin a comment line; a line
+//! that ends in an odd number of backslashes continues on the next; the first unescaped `=`, `:`
+//! or white space ends the key; `\t`, `\n`, `\r`, `\f` and `\u` with four hex digits are escapes
+//! and any other escaped character stands for itself. Two things differ, on purpose: the file is
+//! UTF-8, and a key written twice is reported (the last one wins, as in Java). Nothing here knows
+//! which keys exist.
 
 use std::fmt;
 
