@@ -35,6 +35,22 @@ message! {
         pub user_data: Option<Bytes>;
     }
 
+    /// What Java's `StickyAssignor` adds to a subscription: its members give everything up before
+    /// they join, so that the subscription itself says nothing of it (KIP-54, KIP-341). It begins
+    /// with no version.
+    pub struct StickyUserData {
+        /// What the member had.
+        pub previous_assignment: Vec<TopicPartitions>;
+        /// The generation in which it got that; the oldest members do not say.
+        pub generation: i32 = -1, in 1..;
+    }
+
+    /// What Java's `CooperativeStickyAssignor` adds to a subscription. It begins with no version.
+    pub struct CooperativeStickyUserData {
+        /// The generation in which the member got what it owns; -1 before the first.
+        pub generation: i32 = -1;
+    }
+
     /// Partitions of one topic.
     pub struct TopicPartitions {
         /// The topic's name.
@@ -71,6 +87,31 @@ impl Assignment {
     }
 }
 
+impl StickyUserData {
+    /// The bytes for [`Subscription::user_data`].
+    pub fn encode(&self) -> Result<Bytes, EncodeError> {
+        encode_bare(self)
+    }
+
+    /// Reads what a member added, with or without a generation.
+    pub fn decode(bytes: &Bytes) -> Result<Self, DecodeError> {
+        let with_generation = decode_bare(bytes, 1);
+        with_generation.or_else(|_| decode_bare(bytes, 0))
+    }
+}
+
+impl CooperativeStickyUserData {
+    /// The bytes for [`Subscription::user_data`].
+    pub fn encode(&self) -> Result<Bytes, EncodeError> {
+        encode_bare(self)
+    }
+
+    /// Reads what a member added.
+    pub fn decode(bytes: &Bytes) -> Result<Self, DecodeError> {
+        decode_bare(bytes, 0)
+    }
+}
+
 const fn format(version: i16) -> Format {
     Format {
         version,
@@ -83,6 +124,17 @@ fn encode<T: Wire>(body: &T) -> Result<Bytes, EncodeError> {
     encoder.write_i16(VERSION_MAX);
     body.encode(&mut encoder, format(VERSION_MAX))?;
     Ok(encoder.into_parts().0.into())
+}
+
+/// The newest form, without a version before it.
+fn encode_bare<T: Wire>(body: &T) -> Result<Bytes, EncodeError> {
+    let mut encoder = Encoder::new();
+    body.encode(&mut encoder, format(VERSION_MAX))?;
+    Ok(encoder.into_parts().0.into())
+}
+
+fn decode_bare<T: Wire>(bytes: &Bytes, version: i16) -> Result<T, DecodeError> {
+    T::decode(&mut Decoder::new(bytes), format(version))
 }
 
 fn decode<T: Wire>(bytes: &Bytes) -> Result<T, DecodeError> {
@@ -138,6 +190,27 @@ mod tests {
             Subscription::decode(&newer.into()),
             Ok(Subscription::default())
         );
+    }
+
+    #[test]
+    fn what_sticky_assignors_add_is_read_with_and_without_a_generation() {
+        let added = StickyUserData {
+            previous_assignment: vec![partitions("a", &[0, 2])],
+            generation: 7,
+        };
+        let bytes = added.encode().unwrap();
+        assert_eq!(StickyUserData::decode(&bytes), Ok(added.clone()));
+        let without = bytes.slice(..bytes.len() - 4);
+        let expected = StickyUserData {
+            generation: -1,
+            ..added
+        };
+        assert_eq!(StickyUserData::decode(&without), Ok(expected));
+        assert!(StickyUserData::decode(&bytes.slice(..7)).is_err());
+        let generation = CooperativeStickyUserData { generation: 7 };
+        let bytes = generation.encode().unwrap();
+        assert_eq!(&bytes[..], [0, 0, 0, 7]);
+        assert_eq!(CooperativeStickyUserData::decode(&bytes), Ok(generation));
     }
 
     #[test]
