@@ -120,29 +120,43 @@ fn check_image(image: Image, proposed: &Proposed) -> Result<(), String> {
     check(&applied, proposed)
 }
 
-#[test]
-fn whichever_operation_fails_what_was_committed_stays() {
-    for error in [io::ErrorKind::StorageFull, io::ErrorKind::Other] {
-        let mut states = 0;
-        let operations = (0..1000)
-            .find(|operation| {
-                let disk = MemoryDisk::with_directory("/d");
-                disk.fail_one_after(*operation, error);
-                let proposed = work(&disk);
-                if disk.fault_pending() {
-                    return true;
+/// Lets one operation after the other fail by `fail`, and looks at every disk that a power loss
+/// afterwards could leave. Gives how many operations there were.
+fn sweep(error: io::ErrorKind, fail: impl Fn(&MemoryDisk, usize)) -> usize {
+    let mut states = 0;
+    let operations = (0..1000)
+        .find(|operation| {
+            let disk = MemoryDisk::with_directory("/d");
+            fail(&disk, *operation);
+            let proposed = work(&disk);
+            if disk.fault_pending() {
+                return true;
+            }
+            let recording = disk.recording();
+            recording.crash_images(disk.operation_count(), |image, dropped| {
+                states += 1;
+                if let Err(problem) = check_image(image, &proposed) {
+                    panic!("{error:?} at operation {operation}, {dropped}: {problem}");
                 }
-                let recording = disk.recording();
-                recording.crash_images(disk.operation_count(), |image, dropped| {
-                    states += 1;
-                    if let Err(problem) = check_image(image, &proposed) {
-                        panic!("{error:?} at operation {operation}, {dropped}: {problem}");
-                    }
-                });
-                false
-            })
-            .unwrap();
-        println!("{error:?} at each of {operations} operations; {states} disks opened");
-        assert!(100 < operations, "{operations}");
+            });
+            false
+        })
+        .unwrap();
+    println!("{error:?} at each of {operations} operations; {states} disks opened");
+    operations
+}
+
+#[test]
+fn whichever_change_fails_what_was_committed_stays() {
+    for error in [io::ErrorKind::StorageFull, io::ErrorKind::Other] {
+        let changes = sweep(error, |disk, nth| disk.fail_one_after(nth, error));
+        assert!(100 < changes, "{changes}");
     }
+}
+
+#[test]
+fn whichever_look_fails_what_was_committed_stays() {
+    let error = io::ErrorKind::Other;
+    let looks = sweep(error, |disk, nth| disk.fail_one_look_after(nth, error));
+    assert!(20 < looks, "{looks}");
 }

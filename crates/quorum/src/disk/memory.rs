@@ -53,10 +53,34 @@ struct State {
     labels: BTreeSet<String>,
     /// Operations until one fails, and every later one of its kind.
     fail_writes_after: Option<usize>,
-    /// Operations left before one of any kind fails, once, and how.
-    fault: Option<(usize, io::ErrorKind)>,
+    /// Changes and syncs left before one fails, once, and how.
+    fault: Fault,
+    /// The same for what changes nothing: opening, reading, listing.
+    look_fault: Fault,
     /// Whether files can no longer grow.
     full: bool,
+}
+
+/// Operations left before one fails, once, and how.
+#[derive(Debug, Default)]
+struct Fault(Option<(usize, io::ErrorKind)>);
+
+impl Fault {
+    /// Counts an operation.
+    fn operation(&mut self) -> io::Result<()> {
+        match &mut self.0 {
+            Some((0, error)) => {
+                let error = *error;
+                self.0 = None;
+                Err(error.into())
+            }
+            Some((left, _)) => {
+                *left -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
 }
 
 /// A disk; clones share it.
@@ -119,12 +143,19 @@ impl MemoryDisk {
     /// Lets `count` more operations that change or sync something succeed; the one after them fails
     /// with `error`, once. A write that fails leaves half of its sectors.
     pub(crate) fn fail_one_after(&self, count: usize, error: io::ErrorKind) {
-        self.state().fault = Some((count, error));
+        self.state().fault = Fault(Some((count, error)));
+    }
+
+    /// Lets `count` more operations that change nothing succeed; the one after them fails with
+    /// `error`, once.
+    pub(crate) fn fail_one_look_after(&self, count: usize, error: io::ErrorKind) {
+        self.state().look_fault = Fault(Some((count, error)));
     }
 
     /// Whether the failure asked for is still to come.
     pub(crate) fn fault_pending(&self) -> bool {
-        self.state().fault.is_some()
+        let state = self.state();
+        state.fault.0.is_some() || state.look_fault.0.is_some()
     }
 
     /// Lets no file grow any more; what has its blocks can still be written in place.
@@ -136,7 +167,8 @@ impl MemoryDisk {
     pub(crate) fn heal(&self) {
         let mut state = self.state();
         state.fail_writes_after = None;
-        state.fault = None;
+        state.fault = Fault::default();
+        state.look_fault = Fault::default();
         state.full = false;
     }
 
@@ -171,6 +203,14 @@ impl MemoryDisk {
         file[position as usize] ^= mask;
     }
 
+    fn file(&self, inode: Inode) -> Box<dyn DiskFile> {
+        Box::new(MemoryFile {
+            disk: self.clone(),
+            inode,
+            written: Mutex::new(false),
+        })
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no holder of this lock panics")
     }
@@ -201,22 +241,6 @@ impl State {
         }
     }
 
-    /// Counts an operation that may be made to fail.
-    fn operation(&mut self) -> io::Result<()> {
-        match &mut self.fault {
-            Some((0, error)) => {
-                let error = *error;
-                self.fault = None;
-                Err(error.into())
-            }
-            Some((left, _)) => {
-                *left -= 1;
-                Ok(())
-            }
-            None => Ok(()),
-        }
-    }
-
     fn inode(&self, path: &Path) -> io::Result<Inode> {
         self.live
             .names
@@ -240,14 +264,15 @@ impl Disk for MemoryDisk {
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         let mut state = self.state();
         if !state.live.directories.contains(path) {
-            state.operation()?;
+            state.fault.operation()?;
             state.record(Operation::CreateDir(path.to_owned()));
         }
         Ok(())
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<String>> {
-        let state = self.state();
+        let mut state = self.state();
+        state.look_fault.operation()?;
         let here = state
             .live
             .names
@@ -260,7 +285,7 @@ impl Disk for MemoryDisk {
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         let mut state = self.state();
-        state.operation()?;
+        state.fault.operation()?;
         let inode = state
             .live
             .files
@@ -268,24 +293,20 @@ impl Disk for MemoryDisk {
             .next_back()
             .map_or(0, |last| last + 1);
         state.record(Operation::Create(path.to_owned(), inode));
-        drop(state);
-        self.open(path)
+        Ok(self.file(inode))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        let inode = self.state().inode(path)?;
-        let file = MemoryFile {
-            disk: self.clone(),
-            inode,
-            written: Mutex::new(false),
-        };
-        Ok(Box::new(file))
+        let mut state = self.state();
+        let inode = state.inode(path)?;
+        state.look_fault.operation()?;
+        Ok(self.file(inode))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut state = self.state();
         let inode = state.inode(from)?;
-        state.operation()?;
+        state.fault.operation()?;
         state.record(Operation::Rename(from.to_owned(), to.to_owned(), inode));
         Ok(())
     }
@@ -293,7 +314,7 @@ impl Disk for MemoryDisk {
     fn remove(&self, path: &Path) -> io::Result<()> {
         let mut state = self.state();
         let inode = state.inode(path)?;
-        state.operation()?;
+        state.fault.operation()?;
         state.record(Operation::Remove(path.to_owned(), inode));
         Ok(())
     }
@@ -308,7 +329,7 @@ impl Disk for MemoryDisk {
                 Operation::CreateDir(path) | Operation::Rename(_, path, _) => Some(kind(path)),
                 _ => None,
             });
-        state.operation()?;
+        state.fault.operation()?;
         let label = format!("name {}", last.unwrap_or_default());
         state.sync(label, Operation::SyncDir(directory.to_owned()));
         Ok(())
@@ -330,14 +351,10 @@ impl fmt::Debug for MemoryFile {
 
 impl DiskFile for MemoryFile {
     fn read_all(&self) -> io::Result<Vec<u8>> {
-        Ok(self
-            .disk
-            .state()
-            .live
-            .files
-            .get(&self.inode)
-            .cloned()
-            .unwrap_or_default())
+        let mut state = self.disk.state();
+        state.look_fault.operation()?;
+        let bytes = state.live.files.get(&self.inode);
+        Ok(bytes.cloned().unwrap_or_default())
     }
 
     fn read_at(&self, position: u64, buffer: &mut [u8]) -> io::Result<()> {
@@ -354,7 +371,7 @@ impl DiskFile for MemoryFile {
         if state.full && length < position as usize + bytes.len() {
             return Err(io::ErrorKind::StorageFull.into());
         }
-        let result = state.operation();
+        let result = state.fault.operation();
         let written = if result.is_ok() {
             bytes.len()
         } else {
@@ -374,7 +391,7 @@ impl DiskFile for MemoryFile {
     fn sync_data(&self) -> io::Result<()> {
         let mut state = self.disk.state();
         state.take_write()?;
-        state.operation()?;
+        state.fault.operation()?;
         let name = state
             .live
             .names
