@@ -1,20 +1,32 @@
 //! Looking at a cluster and changing it: each call is one request with a result for each item.
 //!
 //! - [`topics`]: create, describe, grow and delete topics
-//! - [`configs`]: what is configured, and by whom
-//! - [`groups`], [`group_offsets`]: consumer groups and what they have committed
+//! - [`configs`]: what is configured, by whom, and changes to it
+//! - [`cluster`]: the brokers, and what each of them serves
+//! - [`log_dirs`]: the brokers' directories, and what lies in them
+//! - [`groups`], [`group_offsets`], [`group_state`]: consumer groups and what they have committed
+//! - [`by_coordinator`]: how many groups are asked about at once
 //! - [`offsets`]: where partitions begin and end, and what lies at a time
+//! - [`records`]: deleting the oldest records
+//! - [`producers`]: what partitions remember of those who write to them
 //!
 //! A call repeats itself while the reason for its failure may pass, for at most
 //! `default.api.timeout.ms`. What a broker refuses for good is the result of that item.
 
+pub mod by_coordinator;
+pub mod cluster;
 pub mod configs;
 pub mod group_offsets;
+pub mod group_state;
 pub mod groups;
+mod leaders;
+pub mod log_dirs;
 pub mod offsets;
+pub mod producers;
+pub mod records;
 pub mod topics;
 
-use std::sync::Arc;
+use std::{borrow::Borrow, collections::BTreeMap, sync::Arc};
 
 use odradek_connection::Connection;
 use odradek_protocol::request::Request;
@@ -40,12 +52,6 @@ impl Admin {
         Self {
             cluster: Cluster::new(config),
         }
-    }
-
-    /// The cluster's id, controller and brokers, without topics.
-    pub async fn describe_cluster(&self) -> Result<Arc<ClusterImage>, Error> {
-        self.refresh("describe the cluster", Wanted::Named([].into()))
-            .await
     }
 
     pub(crate) async fn refresh(
@@ -80,4 +86,25 @@ impl Admin {
         let timeout = self.cluster.config().request_timeout.as_millis();
         timeout.try_into().unwrap_or(i32::MAX)
     }
+}
+
+/// The outcome of each item of one request: what was answered about it, or what befell the whole.
+fn outcomes<K: Ord + Clone, T>(
+    items: impl IntoIterator<Item = impl Borrow<K>>,
+    answered: Result<BTreeMap<K, Result<T, Error>>, Error>,
+    name: impl Fn(&K) -> String,
+) -> BTreeMap<K, Result<T, Error>> {
+    let (mut answered, failed) = match answered {
+        Ok(answered) => (answered, None),
+        Err(error) => (BTreeMap::new(), Some(error)),
+    };
+    let each = items.into_iter().map(|item| {
+        let item = item.borrow();
+        let outcome = answered.remove(item).unwrap_or_else(|| {
+            let missing = || Error::Incomplete(name(item));
+            Err(failed.clone().unwrap_or_else(missing))
+        });
+        (item.clone(), outcome)
+    });
+    each.collect()
 }

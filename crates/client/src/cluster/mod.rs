@@ -1,6 +1,7 @@
 //! The cluster as a client reaches it: what is known of it, and a connection to whom it takes.
 //!
 //! - [`image`]: brokers, topics, leaders; pure
+//! - [`coordinators`]: which brokers coordinate which groups
 //! - `pool`: connections, made when needed, with pauses after failures
 //! - `backoff`: how long the pauses are
 //! - `staleness`: when to ask again
@@ -9,6 +10,7 @@
 //! the first question, and for when none of the known brokers answers any more.
 
 mod backoff;
+pub mod coordinators;
 pub mod image;
 mod pool;
 pub(crate) mod staleness;
@@ -17,13 +19,7 @@ use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use odradek_connection::{Address, Connection, ConnectionOptions};
-use odradek_protocol::{
-    ErrorCode,
-    messages::{
-        find_coordinator::{Coordinator, FindCoordinatorRequest},
-        metadata::{MetadataRequest, MetadataRequestTopic},
-    },
-};
+use odradek_protocol::messages::metadata::{MetadataRequest, MetadataRequestTopic};
 use tokio::time::{Instant, sleep_until};
 
 use self::{
@@ -32,9 +28,6 @@ use self::{
     pool::{Pool, Purpose},
 };
 use crate::{config::ClientConfig, error::Error};
-
-/// The first version of FindCoordinator that asks about several keys (KIP-699).
-const FIND_SEVERAL_VERSION: i16 = 4;
 
 /// Who is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,36 +169,6 @@ impl Cluster {
     pub(crate) fn believe(&self, topic: &str, partition: i32, hint: &LeaderHint) {
         self.image
             .rcu(|image| image.with_leader(topic, partition, hint));
-    }
-
-    async fn coordinator(&self, group: &str) -> Result<Connection, Error> {
-        let asked = self.any().await?;
-        let version = asked.version_of::<FindCoordinatorRequest>()?;
-        let mut request = FindCoordinatorRequest::default();
-        if FIND_SEVERAL_VERSION <= version {
-            request.coordinator_keys.push(group.to_owned());
-        } else {
-            group.clone_into(&mut request.key);
-        }
-        let answer = asked.call(&request).await?;
-        let found = answer.coordinators.into_iter().next();
-        let found = found.unwrap_or_else(|| Coordinator {
-            key: group.to_owned(),
-            node_id: answer.node_id,
-            host: answer.host,
-            port: answer.port,
-            error_code: answer.error_code,
-            error_message: answer.error_message,
-        });
-        let what = || format!("find the coordinator of group {group}");
-        Error::check(what(), found.error_code, found.error_message)?;
-        let port = u16::try_from(found.port).map_err(|_| Error::Refused {
-            what: what(),
-            code: ErrorCode::CoordinatorNotAvailable,
-            message: None,
-        })?;
-        let address = Address::new(found.host, port);
-        Ok(self.pool.get(&address, Purpose::Requests).await?)
     }
 
     /// A connection to any broker that takes one: an open one if there is, then the known brokers
