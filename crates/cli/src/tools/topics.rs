@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use odradek_client::{
     Admin, Error, ErrorCode,
     admin::{
-        configs::{ConfigSource, ConfigValue},
+        configs::{ConfigDetail, ConfigResource, ConfigSource, ConfigValue},
         topics::{NewPartitions, NewTopic},
     },
     cluster::image::{Partition, Topic},
@@ -171,12 +171,15 @@ async fn list(admin: &Admin, options: &Options) -> Result<(), Failure> {
 
 async fn describe(admin: &Admin, options: &Options) -> Result<(), Failure> {
     let topics = existing(admin, options).await?;
-    let names: Vec<String> = topics.keys().map(ToString::to_string).collect();
-    let configs = admin.describe_topic_configs(&names).await?;
+    let resource = |name: &str| ConfigResource::Topic(name.to_owned());
+    let resources: Vec<_> = topics.keys().map(|name| resource(name)).collect();
+    let configs = admin
+        .describe_configs(&resources, ConfigDetail::default())
+        .await;
     let only_some_partitions =
         options.under_replicated_partitions || options.unavailable_partitions;
     for topic in topics.values() {
-        let overrides = match configs.get(&*topic.name) {
+        let overrides = match configs.get(&resource(&topic.name)) {
             Some(Ok(configs)) => overrides(configs),
             _ => String::new(),
         };

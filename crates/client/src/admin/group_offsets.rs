@@ -21,6 +21,7 @@ use odradek_protocol::{
     },
 };
 
+pub use super::offsets::ByPartition;
 use super::{Admin, offsets::TopicPartition};
 use crate::{by_topic::by_topic, cluster::Target, error::Error};
 
@@ -37,9 +38,6 @@ pub struct CommittedOffset {
     /// What it wrote beside it.
     pub metadata: String,
 }
-
-/// The result for each partition.
-pub type ByPartition<T> = BTreeMap<TopicPartition, T>;
 
 impl Admin {
     /// Everything a group has committed.

@@ -1,24 +1,14 @@
 //! Offsets of partitions: where they begin and end, and what lies at a time.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
-use odradek_protocol::{
-    ErrorCode,
-    messages::list_offsets::{
-        EARLIEST_TIMESTAMP, LATEST_TIMESTAMP, ListOffsetsPartition, ListOffsetsPartitionResponse,
-        ListOffsetsRequest, ListOffsetsTopic, MAX_TIMESTAMP,
-    },
+use odradek_protocol::messages::list_offsets::{
+    EARLIEST_TIMESTAMP, LATEST_TIMESTAMP, ListOffsetsPartition, ListOffsetsPartitionResponse,
+    ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopic, MAX_TIMESTAMP,
 };
 
-use super::Admin;
-use crate::{
-    by_topic::by_topic,
-    cluster::{
-        Cluster, Target,
-        image::{ClusterImage, Wanted},
-    },
-    error::Error,
-};
+use super::{Admin, leaders::Question};
+use crate::{by_topic::by_topic, cluster::Cluster, error::Error};
 
 /// Which offset of a partition is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,14 +37,14 @@ pub struct FoundOffset {
 /// A partition by its topic's name and its number.
 pub type TopicPartition = (String, i32);
 
-type FoundOffsets = BTreeMap<TopicPartition, Result<FoundOffset, Error>>;
+/// The result for each partition.
+pub type ByPartition<T> = BTreeMap<TopicPartition, T>;
+
+type FoundOffsets = ByPartition<Result<FoundOffset, Error>>;
 
 impl Admin {
     /// Finds an offset of each partition.
-    pub async fn list_offsets(
-        &self,
-        wanted: &BTreeMap<TopicPartition, OffsetSpec>,
-    ) -> FoundOffsets {
+    pub async fn list_offsets(&self, wanted: &ByPartition<OffsetSpec>) -> FoundOffsets {
         list_offsets(&self.cluster, wanted).await
     }
 }
@@ -63,102 +53,20 @@ impl Admin {
 /// reason is asked again until `default.api.timeout.ms` is over.
 pub(crate) async fn list_offsets(
     cluster: &Cluster,
-    wanted: &BTreeMap<TopicPartition, OffsetSpec>,
+    wanted: &ByPartition<OffsetSpec>,
 ) -> FoundOffsets {
-    let mut found = FoundOffsets::new();
-    let timeout = cluster.config().api_timeout;
-    let what = "find offsets";
-    // The outcome of each is in `found`; what is an error here is only the reason to go on.
-    let found_so_far = parking_lot::Mutex::new(&mut found);
-    let attempt = async || {
-        let left: BTreeMap<_, _> = wanted
-            .iter()
-            .filter(|(partition, _)| is_open(found_so_far.lock().get(*partition)))
-            .collect();
-        let results = ask_leaders(cluster, &left).await;
-        let mut found = found_so_far.lock();
-        found.extend(results);
-        let again = found.values().filter_map(|result| result.as_ref().err());
-        match again.into_iter().find(|error| error.retriable()) {
-            Some(error) => Err(error.clone()),
-            None => Ok(()),
-        }
+    let timeout_ms = cluster.config().request_timeout.as_millis();
+    let timeout_ms = timeout_ms.try_into().unwrap_or(i32::MAX);
+    let question = Question {
+        what: "find offsets",
+        wanted,
+        ask: |partitions: &[(&TopicPartition, &OffsetSpec)]| request(partitions, timeout_ms),
+        read: found,
     };
-    if let Err(error) = cluster.retrying(what, timeout, attempt).await {
-        for partition in wanted.keys() {
-            found
-                .entry(partition.clone())
-                .or_insert_with(|| Err(error.clone()));
-        }
-    }
-    found
+    question.put(cluster).await
 }
 
-/// Whether a partition is to be asked about, or asked about again.
-fn is_open(result: Option<&Result<FoundOffset, Error>>) -> bool {
-    match result {
-        None => true,
-        Some(Ok(_)) => false,
-        Some(Err(error)) => error.retriable(),
-    }
-}
-
-/// Asks the leader of each partition once.
-async fn ask_leaders(
-    cluster: &Cluster,
-    wanted: &BTreeMap<&TopicPartition, &OffsetSpec>,
-) -> FoundOffsets {
-    let mut found = FoundOffsets::new();
-    let topics = wanted.keys().map(|(topic, _)| Arc::from(topic.as_str()));
-    let known = cluster.image();
-    let unknown = |(topic, partition): &&TopicPartition| {
-        let known = known.partition(topic, *partition);
-        known.is_none_or(|partition| partition.leader.is_none())
-    };
-    if wanted.keys().any(unknown)
-        && let Err(error) = cluster.refresh(&Wanted::Named(topics.collect())).await
-    {
-        let failed = wanted.keys().map(|it| ((*it).clone(), Err(error.clone())));
-        return failed.collect();
-    }
-    let image = cluster.image();
-    let mut by_leader: BTreeMap<i32, Vec<(&TopicPartition, OffsetSpec)>> = BTreeMap::new();
-    for (partition, spec) in wanted {
-        let (topic, index) = partition;
-        let Some(leader) = image.partition(topic, *index).and_then(|it| it.leader) else {
-            let what = format!("{topic}-{index}");
-            let refused = Error::check(what, why_no_leader(&image, topic, *index), None);
-            found.extend(
-                refused
-                    .err()
-                    .map(|error| ((*partition).clone(), Err(error))),
-            );
-            continue;
-        };
-        by_leader
-            .entry(leader)
-            .or_default()
-            .push((partition, **spec));
-    }
-    for (leader, partitions) in by_leader {
-        found.extend(ask_leader(cluster, leader, &partitions).await);
-    }
-    found
-}
-
-fn why_no_leader(image: &ClusterImage, topic: &str, index: i32) -> ErrorCode {
-    match image.failed_topics.get(topic) {
-        Some(code) => *code,
-        None if image.partition(topic, index).is_some() => ErrorCode::LeaderNotAvailable,
-        None => ErrorCode::UnknownTopicOrPartition,
-    }
-}
-
-async fn ask_leader(
-    cluster: &Cluster,
-    leader: i32,
-    partitions: &[(&TopicPartition, OffsetSpec)],
-) -> FoundOffsets {
+fn request(partitions: &[(&TopicPartition, &OffsetSpec)], timeout_ms: i32) -> ListOffsetsRequest {
     let each = partitions.iter().map(|((topic, partition), spec)| {
         let wanted = ListOffsetsPartition {
             partition_index: *partition,
@@ -171,45 +79,23 @@ async fn ask_leader(
         name: name.to_owned(),
         partitions,
     });
-    let request = ListOffsetsRequest {
+    ListOffsetsRequest {
         topics: topics.collect(),
-        timeout_ms: cluster.config().request_timeout.as_millis() as i32,
+        timeout_ms,
         ..Default::default()
-    };
-    let answer = async {
-        let connection = cluster.connect(Target::Broker(leader)).await?;
-        Ok::<_, Error>(connection.call(&request).await?)
-    };
-    let answered: BTreeMap<TopicPartition, ListOffsetsPartitionResponse> = match answer.await {
-        Ok(answer) => answer
-            .topics
-            .into_iter()
-            .flat_map(|topic| {
-                let name = topic.name;
-                let each = topic.partitions.into_iter();
-                each.map(move |found| ((name.clone(), found.partition_index), found))
-            })
-            .collect(),
-        Err(error) => {
-            let failed = partitions.iter();
-            return failed
-                .map(|(it, _)| ((*it).clone(), Err(error.clone())))
-                .collect();
-        }
-    };
-    let each = partitions.iter().map(|(partition, _)| {
-        let (topic, index) = partition;
-        let what = format!("{topic}-{index}");
-        let outcome = match answered.get(*partition) {
-            Some(found) => read(what, found),
-            None => Err(Error::Incomplete(what)),
-        };
-        if outcome.is_err() {
-            cluster.forget_leaders(topic);
-        }
-        ((*partition).clone(), outcome)
+    }
+}
+
+fn found(answer: ListOffsetsResponse) -> FoundOffsets {
+    let topics = answer.topics.into_iter().flat_map(|topic| {
+        let name = topic.name;
+        topic.partitions.into_iter().map(move |found| {
+            let index = found.partition_index;
+            let outcome = read(format!("{name}-{index}"), &found);
+            ((name.clone(), index), outcome)
+        })
     });
-    each.collect()
+    topics.collect()
 }
 
 fn read(what: String, found: &ListOffsetsPartitionResponse) -> Result<FoundOffset, Error> {
