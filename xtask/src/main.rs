@@ -8,6 +8,7 @@
 //! - [`bench`]: the figures of docs/benchmarks.md, beside Apache Kafka.
 //! - [`compat`]: every client, every case, on both brokers.
 //! - [`peer`]: Apache Kafka itself, from its published artifacts.
+//! - [`vectors`]: what Kafka's Java client computes, as data for tests.
 //!
 //! and what they share: [`process`] (children that are always stopped), [`broker`] (Odradek and
 //! Kafka behind one interface), [`workspace`] (paths, tools, release builds).
@@ -30,6 +31,7 @@ mod fuzz;
 mod peer;
 mod process;
 mod tidy;
+mod vectors;
 mod workspace;
 
 use std::process::ExitCode;
@@ -62,6 +64,8 @@ enum Command {
     Compat(compat::Arguments),
     /// Runs Apache Kafka or one of its tools: `peer start PORT DIR`, `peer run CLASS ARGS…`.
     Peer(peer::Arguments),
+    /// Writes tests/vectors anew with Kafka's Java client.
+    Vectors,
 }
 
 fn main() -> ExitCode {
@@ -84,5 +88,6 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Compat(arguments) => compat::run(&arguments),
         Command::Peer(arguments) => peer::run(&arguments),
+        Command::Vectors => vectors::run(),
     }
 }

@@ -11,7 +11,10 @@ pub mod range;
 pub mod round_robin;
 pub mod sticky;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+};
 
 /// A partition by its topic's name and its number.
 pub type TopicPartition = (String, i32);
@@ -56,9 +59,13 @@ impl Demand {
             .iter()
             .map(|(id, member)| (id.as_str(), member))
             .collect();
-        members.sort_by_key(|(id, member)| {
-            let instance_id = member.instance_id.as_deref();
-            (instance_id.is_none(), instance_id, *id)
+        members.sort_by(|(id, member), (other_id, other)| {
+            match (&member.instance_id, &other.instance_id) {
+                (Some(instance_id), Some(other_id)) => as_java_compares(instance_id, other_id),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (None, None) => as_java_compares(id, other_id),
+            }
         });
         members
     }
@@ -75,6 +82,12 @@ impl Demand {
         let topics = self.members.values().flat_map(|member| &member.topics);
         topics.map(String::as_str).collect()
     }
+}
+
+/// By UTF-16, which is not the order of the bytes: characters above U+FFFF come before some below.
+/// A member's id begins with its `client.id`, which may be any text.
+fn as_java_compares(a: &str, b: &str) -> Ordering {
+    a.encode_utf16().cmp(b.encode_utf16())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! Members keep what they had, if they still want it and nobody claims it from a later generation.
 //! What is free goes to whoever has least, and then partitions move from those who have more to
-//! those who have less, until no move makes it more even.
+//! those who have less, directly or by way of others, until nothing makes it more even.
 //!
 //! A cooperative group does that in two steps: a partition that moves is at first assigned to
 //! nobody, so that its owner gives it up while the others read on; the rebalance that follows
@@ -96,42 +96,127 @@ fn wants(demand: &Demand, id: &str, topic: &str) -> bool {
     member.is_some_and(|member| member.topics.contains(topic))
 }
 
-/// Moves partitions one by one from whoever has at least two more. Each move makes the sum of the
-/// squares smaller, so this ends.
+/// Moves partitions until no move makes it more even. Each round makes the sum of the squares of the
+/// shares smaller, so this ends; when none is left that sum is the smallest there is.
 fn even_out(demand: &Demand, assignments: &mut Assignments) {
-    while let Some((from, to, partition)) = next_move(demand, assignments) {
-        if let Some(assigned) = assignments.get_mut(&from) {
-            assigned.remove(&partition);
-        }
-        if let Some(assigned) = assignments.get_mut(&to) {
-            assigned.insert(partition);
+    while let Some(moves) = next_moves(demand, assignments) {
+        for Move {
+            from,
+            to,
+            partition,
+        } in moves
+        {
+            if let Some(assigned) = assignments.get_mut(&from) {
+                assigned.remove(&partition);
+            }
+            if let Some(assigned) = assignments.get_mut(&to) {
+                assigned.insert(partition);
+            }
         }
     }
 }
 
-/// A move that makes it more even: from the fullest member that has something for a less full one.
-/// Rather one of what the member has newly got than of what it had before.
-fn next_move(
-    demand: &Demand,
-    assignments: &Assignments,
-) -> Option<(String, String, TopicPartition)> {
-    let mut fullest: Vec<_> = assignments.iter().collect();
+#[derive(Debug, PartialEq, Eq)]
+struct Move {
+    from: String,
+    to: String,
+    partition: TopicPartition,
+}
+
+/// Moves that make it more even: one from a full member to one that has at least two fewer. Where
+/// these two have no topic in common, others hand on what they get of one topic in another.
+fn next_moves(demand: &Demand, assignments: &Assignments) -> Option<Vec<Move>> {
+    let fewest = assignments.values().map(BTreeSet::len).min()?;
+    let mut fullest: Vec<_> = assignments
+        .iter()
+        .filter(|(_, assigned)| fewest + 1 < assigned.len())
+        .collect();
     fullest.sort_by_key(|(_, assigned)| std::cmp::Reverse(assigned.len()));
-    for (from, assigned) in fullest {
-        let had = demand.members.get(from).map(|member| &member.owned);
-        let mut candidates: Vec<_> = assigned.iter().collect();
-        candidates.sort_by_key(|partition| had.is_some_and(|had| had.contains(partition)));
-        for partition in candidates {
-            let Some(to) = least(demand, assignments, &partition.0) else {
-                continue;
-            };
-            let count = assignments.get(&to).map_or(0, BTreeSet::len);
-            if count + 1 < assigned.len() {
-                return Some((from.clone(), to, partition.clone()));
-            }
+    let mut shortest: Option<Vec<Move>> = None;
+    for (from, _) in fullest {
+        let moves = moves_from(demand, assignments, from);
+        match (&shortest, moves) {
+            (_, Some(moves)) if moves.len() == 1 => return Some(moves),
+            (Some(shortest), Some(moves)) if shortest.len() <= moves.len() => {}
+            (_, None) => {}
+            (_, moves) => shortest = moves,
         }
     }
+    shortest
+}
+
+/// The shortest chain of moves from that member to one that has at least two fewer.
+fn moves_from(demand: &Demand, assignments: &Assignments, from: &str) -> Option<Vec<Move>> {
+    let count = |id: &str| assignments.get(id).map_or(0, BTreeSet::len);
+    // Who can be reached, with who gives to them and of which topic.
+    let mut givers: BTreeMap<&str, (&str, &str)> = BTreeMap::new();
+    let mut seen_topics = BTreeSet::new();
+    let mut reached = vec![from];
+    while !reached.is_empty() {
+        let mut next = Vec::new();
+        for giver in reached {
+            for topic in topics_to_give(demand, assignments, giver) {
+                if !seen_topics.insert(topic) {
+                    continue;
+                }
+                for (taker, member) in &demand.members {
+                    let is_new = taker != from && !givers.contains_key(taker.as_str());
+                    if is_new && member.topics.contains(topic) {
+                        givers.insert(taker, (giver, topic));
+                        next.push(taker.as_str());
+                    }
+                }
+            }
+        }
+        let least = next.iter().copied().min_by_key(|id| count(id));
+        if let Some(to) = least.filter(|id| count(id) + 1 < count(from)) {
+            return chain(demand, assignments, &givers, to);
+        }
+        reached = next;
+    }
     None
+}
+
+/// The topics of which a member has something, those first of which it has newly got something.
+fn topics_to_give<'a>(demand: &Demand, assignments: &'a Assignments, giver: &str) -> Vec<&'a str> {
+    let had = demand.members.get(giver).map(|member| &member.owned);
+    let mut topics: BTreeMap<&str, bool> = BTreeMap::new();
+    for partition in assignments.get(giver).into_iter().flatten() {
+        let is_new = had.is_some_and(|had| !had.contains(partition));
+        *topics.entry(&partition.0).or_default() |= is_new;
+    }
+    let mut topics: Vec<_> = topics.into_iter().collect();
+    topics.sort_by_key(|(_, has_new)| !has_new);
+    topics.into_iter().map(|(topic, _)| topic).collect()
+}
+
+/// The moves that end at that member. Of a topic rather a partition that the giver has newly got
+/// than one it had before, and rather one that the taker had.
+fn chain<'a>(
+    demand: &Demand,
+    assignments: &Assignments,
+    givers: &BTreeMap<&'a str, (&'a str, &'a str)>,
+    mut to: &'a str,
+) -> Option<Vec<Move>> {
+    let had = |id: &str, partition: &TopicPartition| {
+        let member = demand.members.get(id);
+        member.is_some_and(|member| member.owned.contains(partition))
+    };
+    let mut moves = Vec::new();
+    while let Some((from, topic)) = givers.get(to) {
+        let partition = assignments
+            .get(*from)?
+            .iter()
+            .filter(|(of, _)| of == topic)
+            .min_by_key(|partition| (had(from, partition), !had(to, partition)))?;
+        moves.push(Move {
+            from: (*from).to_owned(),
+            to: to.to_owned(),
+            partition: partition.clone(),
+        });
+        to = from;
+    }
+    Some(moves)
 }
 
 #[cfg(test)]
@@ -152,7 +237,18 @@ mod tests {
 
     /// No partition could go to somebody who has at least two fewer.
     fn assert_even(demand: &Demand, assignments: &Assignments) {
-        assert_eq!(next_move(demand, assignments), None, "{demand:?}");
+        for (id, assigned) in assignments {
+            for (topic, _) in assigned {
+                let mut takers = assignments
+                    .iter()
+                    .filter(|(id, _)| wants(demand, id, topic));
+                let is_even = takers.all(|(_, other)| assigned.len() <= other.len() + 1);
+                assert!(
+                    is_even,
+                    "{id} has too much of {topic}: {demand:?} {assignments:?}"
+                );
+            }
+        }
     }
 
     /// How many partitions changed their owner.
@@ -193,6 +289,33 @@ mod tests {
         let after = assign(&demand);
         assert_complete(&demand, &after);
         assert_eq!(moves(&before, &after), 3);
+    }
+
+    #[test]
+    fn what_two_have_not_in_common_goes_by_a_third() {
+        // m1 has too much of a, m3 wants nothing but b, and m2 both.
+        let members: &[(&str, &[&str])] = &[("m1", &["a"]), ("m2", &["a", "b"]), ("m3", &["b"])];
+        let mut demand = demand(&[("a", 5), ("b", 2)], members);
+        let had = [
+            ("m1", "a", 0..3),
+            ("m2", "a", 3..5),
+            ("m2", "b", 0..1),
+            ("m3", "b", 1..2),
+        ];
+        for (id, topic, indices) in had {
+            let member = demand.members.get_mut(id).unwrap();
+            member
+                .owned
+                .extend(indices.map(|index| (topic.to_owned(), index)));
+            member.generation = 1;
+        }
+        let expected = ["m1: a-0 a-1 a-2", "m2: a-3 a-4", "m3: b-0 b-1"];
+        assert_eq!(shown(&assign(&demand)), expected);
+        demand.topics.insert("a".to_owned(), 7);
+        let after = assign(&demand);
+        assert_complete(&demand, &after);
+        let sizes = ["m1", "m2", "m3"].map(|id| after[id].len());
+        assert_eq!(sizes, [4, 3, 2]);
     }
 
     #[test]
