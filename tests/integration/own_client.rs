@@ -107,7 +107,8 @@ async fn records_survive_kills_of_the_broker_once_each_and_in_order() {
         timeout(PATIENCE, delivery.wait()).await.unwrap().unwrap();
     }
     let mut consumer = consumer(&broker);
-    consumer.assign(&[("kept".to_owned(), 0), ("kept".to_owned(), 1)]);
+    let both = [("kept".to_owned(), 0), ("kept".to_owned(), 1)];
+    consumer.assign(&both).unwrap();
     let records = read(&mut consumer, count).await;
     for partition in 0..2 {
         let of_partition = records
@@ -141,7 +142,7 @@ async fn every_codec_is_read_by_librdkafka_and_by_this_client() {
         let theirs = client::read(&broker, codec, 0, 0, 500);
         let theirs: Vec<_> = theirs.into_iter().map(|record| record.value).collect();
         let mut consumer = consumer(&broker);
-        consumer.assign(&[(codec.to_owned(), 0)]);
+        consumer.assign(&[(codec.to_owned(), 0)]).unwrap();
         let ours = read(&mut consumer, 500).await;
         assert!(ours.iter().all(|record| record.headers.len() == 1));
         let expected: Vec<_> = (0..500).map(|number| format!("value {number}")).collect();
@@ -254,7 +255,7 @@ async fn positions_are_moved_partitions_pause_and_offsets_are_found() {
 
     let mut consumer = consumer(&broker);
     let places = [("moved".to_owned(), 0), ("moved".to_owned(), 1)];
-    consumer.assign(&places);
+    consumer.assign(&places).unwrap();
     assert_eq!(read(&mut consumer, 20).await.len(), 20);
     assert_eq!(consumer.position("moved", 1), Some(10));
 

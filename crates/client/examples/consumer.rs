@@ -34,7 +34,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         offset_reset: OffsetReset::Earliest,
         ..ConsumerConfig::new(cluster)
     });
-    consumer.assign(&partitions);
+    consumer.assign(&partitions)?;
     let mut output = BufWriter::new(std::io::stdout().lock());
     let mut count = 0_u64;
     loop {

