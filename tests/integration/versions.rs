@@ -6,6 +6,9 @@ use odradek_protocol::{
     ApiKey, ErrorCode, Message,
     messages::{
         alter_configs::{AlterConfigsRequest, AlterConfigsResponse},
+        alter_partition_reassignments::{
+            AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse,
+        },
         api_versions::{ApiVersionsRequest, ApiVersionsResponse},
         create_partitions::{CreatePartitionsRequest, CreatePartitionsResponse},
         create_topics::{CreateTopicsRequest, CreateTopicsResponse},
@@ -17,9 +20,11 @@ use odradek_protocol::{
         describe_groups::{DescribeGroupsRequest, DescribeGroupsResponse},
         describe_log_dirs::{DescribeLogDirsRequest, DescribeLogDirsResponse},
         describe_producers::{DescribeProducersRequest, DescribeProducersResponse},
+        describe_quorum::{DescribeQuorumRequest, DescribeQuorumResponse},
         describe_topic_partitions::{
             DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse,
         },
+        elect_leaders::{ElectLeadersRequest, ElectLeadersResponse},
         fetch::{FetchRequest, FetchResponse},
         find_coordinator::{FindCoordinatorRequest, FindCoordinatorResponse},
         heartbeat::{HeartbeatRequest, HeartbeatResponse},
@@ -31,6 +36,9 @@ use odradek_protocol::{
         leave_group::{LeaveGroupRequest, LeaveGroupResponse},
         list_groups::{ListGroupsRequest, ListGroupsResponse},
         list_offsets::{ListOffsetsRequest, ListOffsetsResponse},
+        list_partition_reassignments::{
+            ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse,
+        },
         metadata::{MetadataRequest, MetadataResponse},
         offset_commit::{OffsetCommitRequest, OffsetCommitResponse},
         offset_delete::{OffsetDeleteRequest, OffsetDeleteResponse},
@@ -77,7 +85,11 @@ const ADVERTISED: &[(ApiKey, i16, i16)] = &[
     (ApiKey::DescribeLogDirs, 1, 4),
     (ApiKey::CreatePartitions, 0, 3),
     (ApiKey::DeleteGroups, 0, 2),
+    (ApiKey::ElectLeaders, 0, 2),
+    (ApiKey::AlterPartitionReassignments, 0, 1),
+    (ApiKey::ListPartitionReassignments, 0, 0),
     (ApiKey::OffsetDelete, 0, 0),
+    (ApiKey::DescribeQuorum, 0, 2),
     (ApiKey::DescribeCluster, 0, 2),
     (ApiKey::DescribeProducers, 0, 0),
     (ApiKey::DescribeTopicPartitions, 0, 0),
@@ -151,6 +163,16 @@ fn what_is_advertised_is_answered_in_every_version() {
     each_version::<_, CreatePartitionsResponse>(&mut wire, &CreatePartitionsRequest::default());
     each_version::<_, DescribeLogDirsResponse>(&mut wire, &DescribeLogDirsRequest::default());
     each_version::<_, DescribeProducersResponse>(&mut wire, &DescribeProducersRequest::default());
+    each_version::<_, ElectLeadersResponse>(&mut wire, &ElectLeadersRequest::default());
+    each_version::<_, AlterPartitionReassignmentsResponse>(
+        &mut wire,
+        &AlterPartitionReassignmentsRequest::default(),
+    );
+    each_version::<_, ListPartitionReassignmentsResponse>(
+        &mut wire,
+        &ListPartitionReassignmentsRequest::default(),
+    );
+    each_version::<_, DescribeQuorumResponse>(&mut wire, &DescribeQuorumRequest::default());
     each_version::<_, DescribeTopicPartitionsResponse>(
         &mut wire,
         &DescribeTopicPartitionsRequest::default(),

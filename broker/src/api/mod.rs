@@ -19,6 +19,7 @@
 //! stops. So whatever must run to its end is handed to another owner before the first `.await`.
 
 mod alter_configs;
+mod alter_partition_reassignments;
 mod api_versions;
 mod authorized_operations;
 mod config_resource;
@@ -33,8 +34,10 @@ mod describe_configs;
 mod describe_groups;
 mod describe_log_dirs;
 mod describe_producers;
+mod describe_quorum;
 mod describe_topic_partitions;
 mod effective_config;
+mod elect_leaders;
 pub(crate) mod error_code;
 mod fetch;
 mod find_coordinator;
@@ -46,6 +49,7 @@ mod leader_hint;
 mod leave_group;
 mod list_groups;
 mod list_offsets;
+mod list_partition_reassignments;
 mod metadata;
 mod offset_commit;
 mod offset_delete;
@@ -181,6 +185,10 @@ pub(crate) fn start(
         ApiKey::IncrementalAlterConfigs => answer!(incremental_alter_configs::handle),
         ApiKey::DescribeLogDirs => answer!(describe_log_dirs::handle),
         ApiKey::DescribeProducers => answer!(describe_producers::handle),
+        ApiKey::DescribeQuorum => answer!(describe_quorum::handle),
+        ApiKey::ElectLeaders => answer!(elect_leaders::handle),
+        ApiKey::AlterPartitionReassignments => answer!(alter_partition_reassignments::handle),
+        ApiKey::ListPartitionReassignments => answer!(list_partition_reassignments::handle),
         ApiKey::DescribeTopicPartitions => answer!(describe_topic_partitions::handle),
         ApiKey::FindCoordinator => answer!(find_coordinator::handle),
         ApiKey::JoinGroup => answer!(join_group::handle),

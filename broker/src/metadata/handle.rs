@@ -14,7 +14,7 @@ use odradek_metadata::{
     },
     records::RegisterBrokerRecord,
 };
-use odradek_quorum::ProposeError;
+use odradek_quorum::{ProposeError, QuorumView};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
@@ -31,6 +31,7 @@ pub(crate) struct MetadataHandle {
     requests: mpsc::Sender<Request>,
     acted: ActedIndex,
     producer_ids: Arc<ProducerIds>,
+    quorum: QuorumView,
 }
 
 /// Why a change was not made, whatever it was.
@@ -62,12 +63,18 @@ pub(crate) enum RegisterError {
 pub(super) type Committed<T> = Result<(T, u64), ChangeError>;
 
 impl MetadataHandle {
-    pub(super) fn new(images: Images, requests: mpsc::Sender<Request>, acted: ActedIndex) -> Self {
+    pub(super) fn new(
+        images: Images,
+        requests: mpsc::Sender<Request>,
+        acted: ActedIndex,
+        quorum: QuorumView,
+    ) -> Self {
         Self {
             images,
             requests,
             acted,
             producer_ids: Arc::default(),
+            quorum,
         }
     }
 
@@ -79,6 +86,11 @@ impl MetadataHandle {
     /// The image as it changes.
     pub(crate) fn watch(&self) -> Images {
         self.images.clone()
+    }
+
+    /// Who leads the metadata log, and how far it has come.
+    pub(crate) const fn quorum(&self) -> &QuorumView {
+        &self.quorum
     }
 
     /// How far this broker has acted on the image; for the replica manager to advance.

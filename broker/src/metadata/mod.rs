@@ -22,6 +22,7 @@ pub(crate) mod registration;
 
 use std::{io, path::Path, sync::Arc, thread, thread::JoinHandle};
 
+pub(crate) use odradek_quorum::QuorumView;
 use odradek_quorum::{Quorum, QuorumHealth, RealDisk, ReplicaKey, VoterConfig};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -67,7 +68,8 @@ impl Metadata {
             queue,
             stop.clone(),
         )?;
-        let handle = MetadataHandle::new(images, requests, ActedIndex::new());
+        let acted = ActedIndex::new();
+        let handle = MetadataHandle::new(images, requests, acted, quorum.view().clone());
         Ok(Self {
             handle,
             stop,

@@ -114,10 +114,18 @@ api_keys! {
     CreatePartitions = 37, versions 0..=3, flexible 2..;
     /// Deletes empty groups.
     DeleteGroups = 42, versions 0..=2, flexible 2..;
+    /// Chooses the leaders of partitions anew.
+    ElectLeaders = 43, versions 0..=2, flexible 2..;
     /// Changes single keys of the configuration of topics and brokers.
     IncrementalAlterConfigs = 44, versions 0..=1, flexible 1..;
+    /// Moves partitions to other brokers.
+    AlterPartitionReassignments = 45, versions 0..=1, flexible 0..;
+    /// Which partitions are moving.
+    ListPartitionReassignments = 46, versions 0..=0, flexible 0..;
     /// Deletes single positions of a group.
     OffsetDelete = 47, versions 0..=0;
+    /// The voters of the metadata log and how far each has come.
+    DescribeQuorum = 55, versions 0..=2, flexible 0..;
     /// The brokers of the cluster, its controller and id.
     DescribeCluster = 60, versions 0..=2, flexible 0..;
     /// What partitions remember of their producers.

@@ -25,6 +25,8 @@ macro_rules! answers {
 
 answers! {
     alter_configs: AlterConfigsRequest => AlterConfigsResponse;
+    alter_partition_reassignments:
+        AlterPartitionReassignmentsRequest => AlterPartitionReassignmentsResponse;
     api_versions: ApiVersionsRequest => ApiVersionsResponse;
     create_partitions: CreatePartitionsRequest => CreatePartitionsResponse;
     create_topics: CreateTopicsRequest => CreateTopicsResponse;
@@ -36,7 +38,9 @@ answers! {
     describe_groups: DescribeGroupsRequest => DescribeGroupsResponse;
     describe_log_dirs: DescribeLogDirsRequest => DescribeLogDirsResponse;
     describe_producers: DescribeProducersRequest => DescribeProducersResponse;
+    describe_quorum: DescribeQuorumRequest => DescribeQuorumResponse;
     describe_topic_partitions: DescribeTopicPartitionsRequest => DescribeTopicPartitionsResponse;
+    elect_leaders: ElectLeadersRequest => ElectLeadersResponse;
     fetch: FetchRequest => FetchResponse;
     find_coordinator: FindCoordinatorRequest => FindCoordinatorResponse;
     heartbeat: HeartbeatRequest => HeartbeatResponse;
@@ -46,6 +50,8 @@ answers! {
     leave_group: LeaveGroupRequest => LeaveGroupResponse;
     list_groups: ListGroupsRequest => ListGroupsResponse;
     list_offsets: ListOffsetsRequest => ListOffsetsResponse;
+    list_partition_reassignments:
+        ListPartitionReassignmentsRequest => ListPartitionReassignmentsResponse;
     metadata: MetadataRequest => MetadataResponse;
     offset_commit: OffsetCommitRequest => OffsetCommitResponse;
     offset_delete: OffsetDeleteRequest => OffsetDeleteResponse;

@@ -6,7 +6,10 @@
 
 use std::{
     io,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     thread::{self, JoinHandle},
 };
 
@@ -20,6 +23,7 @@ use crate::{
     entry::LogId,
     log::ENTRY_BYTES_MAX,
     single_voter::{CommitError, OpenError, SingleVoter, VoterConfig},
+    state_file::ReplicaKey,
     state_machine::StateMachine,
 };
 
@@ -71,11 +75,20 @@ pub struct QuorumHealth {
     failure: Arc<OnceLock<String>>,
 }
 
+/// Who leads the quorum, and how far its log has come. Clones look at the same log.
+#[derive(Debug, Clone)]
+pub struct QuorumView {
+    leader: ReplicaKey,
+    epoch: u64,
+    log_end: Arc<AtomicU64>,
+}
+
 /// The running voter.
 #[derive(Debug)]
 pub struct Quorum {
     proposer: Proposer,
     health: QuorumHealth,
+    view: QuorumView,
     thread: JoinHandle<()>,
 }
 
@@ -102,13 +115,20 @@ impl Quorum {
         };
         let health = QuorumHealth::default();
         let reported = health.clone();
+        let view = QuorumView {
+            leader: config.key,
+            epoch: voter.epoch(),
+            log_end: Arc::new(AtomicU64::new(voter.applied().index + 1)),
+        };
+        let watched = view.clone();
         let thread = thread::Builder::new()
             .name("quorum".into())
-            .spawn(move || run(voter, proposals, &reported))
+            .spawn(move || run(voter, proposals, &reported, &watched))
             .map_err(StartError::Thread)?;
         Ok(Self {
             proposer,
             health,
+            view,
             thread,
         })
     }
@@ -116,6 +136,11 @@ impl Quorum {
     /// Whether the voter can still commit; keeps nothing running.
     pub const fn health(&self) -> &QuorumHealth {
         &self.health
+    }
+
+    /// Who leads, and how far the log has come; keeps nothing running.
+    pub const fn view(&self) -> &QuorumView {
+        &self.view
     }
 
     /// A handle for proposing.
@@ -151,6 +176,24 @@ impl QuorumHealth {
     fn fail(&self, reason: impl Into<String>) {
         // A second reason is a consequence of the first.
         let _ = self.failure.set(reason.into());
+    }
+}
+
+impl QuorumView {
+    /// The voter that leads: with a quorum of one, that one.
+    pub const fn leader(&self) -> ReplicaKey {
+        self.leader
+    }
+
+    /// The epoch in which it leads.
+    pub const fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Index of the first entry that is not there yet. All before it are committed: with one voter
+    /// nothing is ever in between.
+    pub fn log_end(&self) -> u64 {
+        self.log_end.load(Ordering::Relaxed)
     }
 }
 
@@ -201,11 +244,12 @@ fn run<M: StateMachine>(
     mut voter: SingleVoter<M>,
     mut proposals: mpsc::Receiver<Proposal>,
     health: &QuorumHealth,
+    view: &QuorumView,
 ) {
     let _report = PanicReport(health);
     while let Some(first) = proposals.blocking_recv() {
         let group = take_group(first, &mut proposals);
-        if let Err(cause) = commit_group(&mut voter, group, health) {
+        if let Err(cause) = commit_group(&mut voter, group, health, view) {
             health.fail(format!("a committed entry cannot be applied: {cause}"));
             let cause: &dyn std::error::Error = &*cause;
             error!(
@@ -244,12 +288,14 @@ fn commit_group<M: StateMachine>(
     voter: &mut SingleVoter<M>,
     group: Vec<Proposal>,
     health: &QuorumHealth,
+    view: &QuorumView,
 ) -> Result<(), Arc<CommitError>> {
     let payloads = group
         .iter()
         .flat_map(|proposal| proposal.payloads.iter().cloned());
     match voter.commit(payloads) {
         Ok(last) => {
+            view.log_end.store(last.index + 1, Ordering::Relaxed);
             let entries: usize = group.iter().map(|proposal| proposal.payloads.len()).sum();
             let mut index = last.index - entries as u64;
             for Proposal { payloads, reply } in group {

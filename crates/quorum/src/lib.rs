@@ -35,7 +35,7 @@ mod state_file;
 mod state_machine;
 
 pub use disk::RealDisk;
-pub use driver::{ProposeError, Proposer, Quorum, QuorumHealth, StartError};
+pub use driver::{ProposeError, Proposer, Quorum, QuorumHealth, QuorumView, StartError};
 pub use entry::{Entry, EntryKind, LogId};
 pub use error::LogError;
 pub use log::{ENTRY_BYTES_MAX, QuorumLog, SEGMENT_BYTES};

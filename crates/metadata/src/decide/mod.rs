@@ -5,6 +5,7 @@
 //!
 //! - [`alter_configs`]: what topics and brokers are configured to
 //! - [`create_topics`], [`create_partitions`], [`delete_topics`]: topics come, grow and go
+//! - [`elect_leaders`], [`reassign_partitions`]: who leads a partition, and where it lives
 //! - `placement`: where the replicas of new partitions go
 //! - [`producer_ids`]: blocks of ids for idempotent producers
 //! - [`registration`]: a broker starts
@@ -13,8 +14,10 @@ pub mod alter_configs;
 pub mod create_partitions;
 pub mod create_topics;
 pub mod delete_topics;
+pub mod elect_leaders;
 mod placement;
 pub mod producer_ids;
+pub mod reassign_partitions;
 pub mod registration;
 #[cfg(test)]
 pub(crate) mod sample_schema;

@@ -30,9 +30,15 @@ macro_rules! for_each_api {
             create_partitions CreatePartitions:
                 CreatePartitionsRequest, CreatePartitionsResponse;
             delete_groups DeleteGroups: DeleteGroupsRequest, DeleteGroupsResponse;
+            elect_leaders ElectLeaders: ElectLeadersRequest, ElectLeadersResponse;
             incremental_alter_configs IncrementalAlterConfigs:
                 IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse;
+            alter_partition_reassignments AlterPartitionReassignments:
+                AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse;
+            list_partition_reassignments ListPartitionReassignments:
+                ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse;
             offset_delete OffsetDelete: OffsetDeleteRequest, OffsetDeleteResponse;
+            describe_quorum DescribeQuorum: DescribeQuorumRequest, DescribeQuorumResponse;
             describe_cluster DescribeCluster: DescribeClusterRequest, DescribeClusterResponse;
             describe_producers DescribeProducers:
                 DescribeProducersRequest, DescribeProducersResponse;
