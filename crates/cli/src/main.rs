@@ -5,6 +5,8 @@
 //!
 //! - `arguments`: which tool, and options in every spelling that Kafka takes
 //! - `connection`: options that all tools share
+//! - `properties_file`: files of properties, for options that name one
+//! - `signals`: what asks a tool to end
 //! - `tools`: one file per tool
 //!
 //! **Invariant:** a tool says everything through its [`Outcome`] or the standard streams; a closed
@@ -13,6 +15,8 @@
 mod arguments;
 mod connection;
 mod output;
+mod properties_file;
+mod signals;
 mod tools;
 
 use std::process::ExitCode;
@@ -26,6 +30,8 @@ pub(crate) enum Outcome {
     Done,
     /// Not so, and everything has been said.
     Failed,
+    /// As asked for by that signal.
+    Signalled(i32),
 }
 
 fn main() -> ExitCode {
@@ -54,5 +60,9 @@ fn main() -> ExitCode {
     match outcome {
         Outcome::Done => ExitCode::SUCCESS,
         Outcome::Failed => ExitCode::FAILURE,
+        // As a shell tells of it.
+        Outcome::Signalled(number) => {
+            u8::try_from(128 + number).map_or(ExitCode::FAILURE, ExitCode::from)
+        }
     }
 }
