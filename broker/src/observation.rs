@@ -17,11 +17,11 @@ use tokio::runtime::Handle;
 use crate::{
     api::context::Services,
     config::listeners::Address,
-    coordinator::lag::LagMetrics,
+    coordinator::{group::error::GroupError, lag::LagMetrics},
     network::Network,
     replica::SpaceReport,
     telemetry::{
-        admin_http::{Admin, AdminServer},
+        admin_http::{Admin, AdminServer, GroupDocument},
         health::{Readiness, Watchdog},
         metrics::Sources,
         process::Process,
@@ -73,9 +73,12 @@ impl Observed {
         let (dir, quorum) = (Arc::clone(&self.dir), self.quorum.clone());
         let failure = Box::new(move || failure(&dir, &quorum));
         let services = Arc::clone(&self.services);
-        let group = Box::new(move |id: &str| {
-            let report = services.coordinator.report(id).ok()?;
-            serde_json::to_value(report).ok()
+        let group = Box::new(move |id: &str| match services.coordinator.report(id) {
+            Ok(report) => {
+                serde_json::to_value(report).map_or(GroupDocument::Unknown, GroupDocument::Known)
+            }
+            Err(GroupError::Loading) => GroupDocument::Loading,
+            Err(_) => GroupDocument::Unknown,
         });
         let status = Box::new(move || self.status());
         AdminServer::start(

@@ -66,11 +66,18 @@ pub(crate) struct Admin {
     /// For `/v1/broker`; must not block.
     pub(crate) status: Box<dyn Fn() -> BrokerStatus + Send + Sync>,
     /// For `/v1/groups/{id}`; must not block.
-    pub(crate) group: GroupDocument,
+    pub(crate) group: Box<dyn Fn(&str) -> GroupDocument + Send + Sync>,
 }
 
-/// The document of a group, if there is such a group.
-pub(crate) type GroupDocument = Box<dyn Fn(&str) -> Option<serde_json::Value> + Send + Sync>;
+/// What is known of a group.
+pub(crate) enum GroupDocument {
+    /// There is one of that name.
+    Known(serde_json::Value),
+    /// There may be one: the groups are still being loaded.
+    Loading,
+    /// There is none here.
+    Unknown,
+}
 
 impl fmt::Debug for Admin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -187,8 +194,14 @@ async fn broker(State(admin): State<Arc<Admin>>) -> Json<BrokerStatus> {
 
 async fn group(State(admin): State<Arc<Admin>>, Path(id): Path<String>) -> Response {
     match (admin.group)(&id) {
-        Some(document) => Json(document).into_response(),
-        None => (StatusCode::NOT_FOUND, "there is no such group here\n").into_response(),
+        GroupDocument::Known(document) => Json(document).into_response(),
+        GroupDocument::Loading => {
+            let reason = "the groups are still being loaded\n";
+            (StatusCode::SERVICE_UNAVAILABLE, reason).into_response()
+        }
+        GroupDocument::Unknown => {
+            (StatusCode::NOT_FOUND, "there is no such group here\n").into_response()
+        }
     }
 }
 
@@ -324,7 +337,11 @@ mod tests {
             failure: Box::new(failure),
             registry: Registry::default(),
             status: Box::new(status),
-            group: Box::new(|id| (id == "a/b").then(|| serde_json::json!({ "id": id }))),
+            group: Box::new(|id| match id {
+                "a/b" => GroupDocument::Known(serde_json::json!({ "id": id })),
+                "late" => GroupDocument::Loading,
+                _ => GroupDocument::Unknown,
+            }),
         };
         AdminServer::start(StdListener::bind("127.0.0.1:0").unwrap(), admin).unwrap()
     }
@@ -396,6 +413,8 @@ mod tests {
         assert!(answer.ends_with("{\"id\":\"a/b\"}"), "{answer}");
         let answer = ask(&server, "GET", "/v1/groups/other");
         assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+        let answer = ask(&server, "GET", "/v1/groups/late");
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
     }
 
     #[test]
