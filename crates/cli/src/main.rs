@@ -7,7 +7,10 @@
 //! - `connection`: options that all tools share
 //! - `properties_file`: files of properties, for options that name one
 //! - `signals`: what asks a tool to end
+//! - `suggest`: the name that may have been meant
+//! - `table`: tables as Kafka's tools print them
 //! - `tools`: one file per tool
+//! - `usage`: reading their options, and saying what is wrong with them
 //!
 //! **Invariant:** a tool says everything through its [`Outcome`] or the standard streams; a closed
 //! pipe ends it quietly.
@@ -17,7 +20,10 @@ mod connection;
 mod output;
 mod properties_file;
 mod signals;
+mod suggest;
+mod table;
 mod tools;
+mod usage;
 
 use std::process::ExitCode;
 

@@ -2,7 +2,7 @@
 //! ends every other: without a word.
 
 use std::{
-    io::{self, BufWriter, Stdout, Write},
+    io::{self, BufWriter, IsTerminal, Stdout, Write},
     sync::{LazyLock, Mutex, MutexGuard, PoisonError},
 };
 
@@ -29,6 +29,11 @@ pub(crate) fn bytes(bytes: &[u8]) {
 /// Sends what waits in memory on its way.
 pub(crate) fn flush() {
     settle(stdout().flush());
+}
+
+/// Whether a person reads standard output.
+pub(crate) fn is_terminal() -> bool {
+    io::stdout().is_terminal()
 }
 
 /// Writes a line to standard error, where nobody can be told that it failed.

@@ -1,13 +1,20 @@
 //! The tools, one file each, under the names of Kafka's scripts without `kafka-` and `.sh`.
 
+mod broker_api_versions;
+mod cluster;
+mod completions;
 mod console_consumer;
 mod console_producer;
+mod delete_records;
+mod features;
 mod get_offsets;
+mod log_dirs;
 mod topics;
 
-use clap::Parser;
+use clap::CommandFactory;
+use odradek_client::Error;
 
-use crate::{Outcome, output};
+use crate::{Outcome, usage};
 
 macro_rules! tools {
     ($( $variant:ident = $name:literal, $module:ident; )*) => {
@@ -27,10 +34,17 @@ macro_rules! tools {
                 }
             }
 
+            /// Its options.
+            fn command(self) -> clap::Command {
+                match self {
+                    $( Self::$variant => $module::Options::command(), )*
+                }
+            }
+
             /// Runs it.
             pub(crate) async fn run(self, arguments: Vec<String>) -> Outcome {
                 match self {
-                    $( Self::$variant => match parse(&arguments) {
+                    $( Self::$variant => match usage::read(&arguments) {
                         Ok(options) => $module::run(options).await,
                         Err(outcome) => outcome,
                     }, )*
@@ -41,9 +55,15 @@ macro_rules! tools {
 }
 
 tools! {
+    BrokerApiVersions = "broker-api-versions", broker_api_versions;
+    Cluster = "cluster", cluster;
+    Completions = "completions", completions;
     ConsoleConsumer = "console-consumer", console_consumer;
     ConsoleProducer = "console-producer", console_producer;
+    DeleteRecords = "delete-records", delete_records;
+    Features = "features", features;
     GetOffsets = "get-offsets", get_offsets;
+    LogDirs = "log-dirs", log_dirs;
     Topics = "topics", topics;
 }
 
@@ -60,16 +80,14 @@ impl Tool {
     }
 }
 
-/// Reads the options of a tool; help is printed to standard output, a mistake with the usage to
-/// standard error.
-fn parse<P: Parser>(arguments: &[String]) -> Result<P, Outcome> {
-    P::try_parse_from(arguments).map_err(|error| {
-        if error.use_stderr() {
-            output::error(error.render().to_string().trim_end());
-            Outcome::Failed
-        } else {
-            output::line(error.render().to_string().trim_end());
-            Outcome::Done
-        }
-    })
+/// Why something failed: a broker's own sentence where it has one.
+pub(crate) fn reason(error: &Error) -> String {
+    match error {
+        Error::Refused {
+            message: Some(message),
+            ..
+        } => message.clone(),
+        Error::Refused { code, .. } => code.text().to_owned(),
+        other => other.to_string(),
+    }
 }

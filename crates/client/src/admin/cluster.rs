@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use odradek_connection::{Address, CallError, Connection};
 use odradek_protocol::{
-    ErrorCode, VersionRange,
+    ApiKey, ErrorCode, VersionRange,
     messages::{
         api_versions::{ApiVersionsRequest, ApiVersionsResponse},
         describe_cluster::{
@@ -72,6 +72,16 @@ pub struct Feature {
     pub supported_max: i16,
     /// The level that the cluster has agreed to use; 0 means that the feature is not used.
     pub finalized: i16,
+}
+
+impl BrokerVersions {
+    /// The version of an API that this client speaks with that broker, if both speak one.
+    pub fn usable(&self, api: i16) -> Option<i16> {
+        let theirs = self.apis.get(&api)?;
+        let ours = ApiKey::try_from(api).ok()?.supported();
+        let highest = theirs.max.min(ours.max);
+        (theirs.min.max(ours.min) <= highest).then_some(highest)
+    }
 }
 
 impl Admin {
@@ -230,6 +240,24 @@ mod tests {
     }
 
     #[test]
+    fn an_api_is_usable_where_the_versions_of_both_sides_meet() {
+        let ours = ApiKey::Fetch.supported();
+        let usable = |min, max| {
+            let apis = [(ApiKey::Fetch.number(), VersionRange { min, max })].into();
+            let versions = BrokerVersions {
+                apis,
+                ..Default::default()
+            };
+            versions.usable(ApiKey::Fetch.number())
+        };
+        assert_eq!(usable(0, ours.min), Some(ours.min));
+        assert_eq!(usable(0, i16::MAX), Some(ours.max));
+        assert_eq!(usable(0, ours.min - 1), None);
+        assert_eq!(usable(ours.max + 1, i16::MAX), None);
+        assert_eq!(BrokerVersions::default().usable(1), None);
+    }
+
+    #[test]
     fn apis_that_nobody_knows_here_are_told_and_unused_features_have_level_zero() {
         let feature = |name: &str| SupportedFeatureKey {
             name: name.to_owned(),
@@ -251,6 +279,7 @@ mod tests {
             ..Default::default()
         });
         assert_eq!(versions.apis[&999], VersionRange { min: 1, max: 3 });
+        assert_eq!(versions.usable(999), None);
         assert_eq!(versions.features["used"].finalized, 2);
         assert_eq!(versions.features["unused"].finalized, 0);
         assert_eq!(versions.features["unused"].supported_max, 2);
