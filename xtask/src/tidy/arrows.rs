@@ -31,6 +31,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ),
     ("odradek-tests", &[]),
     ("odradek-compat-librdkafka", &[]),
+    ("odradek-compat-odradek", &["odradek-client"]),
     ("odradek-load", &[]),
     ("xtask", &[]),
 ];

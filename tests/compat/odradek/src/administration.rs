@@ -1,10 +1,17 @@
 //! Topics, configuration, groups from outside, and the errors of each.
 
-use anyhow::ensure;
+use std::collections::BTreeMap;
+
+use anyhow::{Context, ensure};
 use odradek_client::{
-    ErrorCode,
+    Error, ErrorCode,
     admin::{
+        configs::{ConfigChange, ConfigDetail, ConfigResource, ConfigSource, ConfigValue},
+        group_offsets::CommittedOffset,
+        group_state::GroupState,
+        groups::GroupFilter,
         offsets::OffsetSpec,
+        records::DeleteBefore,
         topics::{NewPartitions, NewTopic},
     },
     producer::record::ProducerRecord,
@@ -12,11 +19,170 @@ use odradek_client::{
 
 use crate::client::{Client, SHORT, equal, only, refused, value};
 
+/// The one result of a call that was given one thing.
+fn one<K, T>(results: BTreeMap<K, Result<T, Error>>) -> anyhow::Result<T> {
+    let (_, result) = results.into_iter().next().context("no result")?;
+    Ok(result?)
+}
+
+pub(crate) async fn offsets(client: &Client) -> anyhow::Result<()> {
+    client.create_topic(1, &[]).await?;
+    client.produce_values(10).await?;
+    let mut consumer = client.subscriber(&[("max.poll.records", "5")])?;
+    client.read(&mut consumer, 5).await?;
+    consumer.commit().await?;
+    consumer.close().await?;
+    ensure!(is_listed(client).await?, "it is not listed");
+    let names = [client.name.clone()];
+    let described = one(client.admin.describe_groups(&names).await)?;
+    equal(described.state, GroupState::Empty)?;
+    equal(committed(client).await?, Some(5))?;
+    let place = (client.name.clone(), 0);
+    let changed = CommittedOffset {
+        offset: 2,
+        leader_epoch: None,
+        metadata: String::new(),
+    };
+    let changed = BTreeMap::from([(place.clone(), changed)]);
+    let admin = &client.admin;
+    one(admin.alter_group_offsets(&client.name, &changed).await?)?;
+    equal(committed(client).await?, Some(2))?;
+    one(admin.delete_group_offsets(&client.name, &[place]).await?)?;
+    equal(committed(client).await?, None)?;
+    // With its last offset an empty group may be gone too, unless it is made again.
+    one(admin.alter_group_offsets(&client.name, &changed).await?)?;
+    one(admin.delete_groups(&names).await)?;
+    ensure!(!is_listed(client).await?, "it is still listed");
+    Ok(())
+}
+
+async fn is_listed(client: &Client) -> anyhow::Result<bool> {
+    let groups = client.admin.list_groups(&GroupFilter::default()).await?;
+    Ok(groups.contains_key(&client.name))
+}
+
+async fn committed(client: &Client) -> anyhow::Result<Option<i64>> {
+    let offsets = client.admin.group_offsets(&client.name).await?;
+    let of_partition = offsets.get(&(client.name.clone(), 0));
+    Ok(of_partition.map(|committed| committed.offset))
+}
+
 pub(crate) async fn create_topic(client: &Client) -> anyhow::Result<()> {
     client
         .create_topic(3, &[("retention.ms", "3600000")])
         .await?;
-    equal(client.partition_count().await?, 3)
+    equal(client.partition_count().await?, 3)?;
+    let retention = setting(client, topic(client), "retention.ms").await?;
+    equal(retention.value.as_deref(), Some("3600000"))
+}
+
+fn topic(client: &Client) -> ConfigResource {
+    ConfigResource::Topic(client.name.clone())
+}
+
+/// One key of something's configuration.
+async fn setting(client: &Client, of: ConfigResource, name: &str) -> anyhow::Result<ConfigValue> {
+    let detail = ConfigDetail::default();
+    let described = client.admin.describe_configs(&[of], detail).await;
+    let mut values = one(described)?.into_iter();
+    values
+        .find(|value| value.name == name)
+        .with_context(|| format!("{name} is not described"))
+}
+
+pub(crate) async fn describe_configs(client: &Client) -> anyhow::Result<()> {
+    client
+        .create_topic(1, &[("retention.ms", "3600000")])
+        .await?;
+    let retention = setting(client, topic(client), "retention.ms").await?;
+    equal(retention.source, ConfigSource::Topic)?;
+    let policy = setting(client, topic(client), "cleanup.policy").await?;
+    equal(policy.source, ConfigSource::Default)?;
+    equal(policy.value.as_deref(), Some("delete"))?;
+    let cluster = client.admin.describe_cluster().await?;
+    let broker = *cluster
+        .brokers
+        .keys()
+        .next()
+        .context("a broker is listed")?;
+    let limit = setting(client, ConfigResource::Broker(broker), "message.max.bytes").await?;
+    equal(limit.value.as_deref(), Some("1048588"))?;
+    let id = setting(client, ConfigResource::Broker(broker), "node.id").await?;
+    ensure!(id.read_only, "node.id can be changed");
+    Ok(())
+}
+
+pub(crate) async fn incremental_alter_configs(client: &Client) -> anyhow::Result<()> {
+    client
+        .create_topic(1, &[("retention.ms", "3600000")])
+        .await?;
+    change(
+        client,
+        [
+            ("max.message.bytes", ConfigChange::Set("2000".to_owned())),
+            ("cleanup.policy", ConfigChange::Append("compact".to_owned())),
+        ],
+    )
+    .await?;
+    settle(
+        client,
+        &[
+            ("max.message.bytes", "2000"),
+            ("retention.ms", "3600000"),
+            ("cleanup.policy", "delete,compact"),
+        ],
+    )
+    .await?;
+    change(
+        client,
+        [
+            ("retention.ms", ConfigChange::Delete),
+            (
+                "cleanup.policy",
+                ConfigChange::Subtract("delete".to_owned()),
+            ),
+        ],
+    )
+    .await?;
+    settle(
+        client,
+        &[("retention.ms", "604800000"), ("cleanup.policy", "compact")],
+    )
+    .await
+}
+
+async fn change(client: &Client, changes: [(&str, ConfigChange); 2]) -> anyhow::Result<()> {
+    let changes = changes.map(|(name, change)| (name.to_owned(), change));
+    let changes = BTreeMap::from([(topic(client), BTreeMap::from(changes))]);
+    one(client.admin.alter_configs(&changes).await)
+}
+
+/// Changes are answered when they are decided; the broker that is asked follows.
+async fn settle(client: &Client, expected: &[(&str, &str)]) -> anyhow::Result<()> {
+    for (name, expected) in expected {
+        loop {
+            let found = setting(client, topic(client), name).await?.value;
+            if found.as_deref() == Some(*expected) {
+                break;
+            }
+            client.check_time(&format!("{name} is {found:?}"))?;
+            tokio::time::sleep(SHORT).await;
+        }
+    }
+    Ok(())
+}
+
+pub(crate) async fn delete_records(client: &Client) -> anyhow::Result<()> {
+    client.create_topic(1, &[]).await?;
+    client.produce_values(10).await?;
+    let below = BTreeMap::from([((client.name.clone(), 0), DeleteBefore::Offset(4))]);
+    equal(one(client.admin.delete_records(&below).await)?, 4)?;
+    let first = client.offset(0, OffsetSpec::Earliest).await?;
+    equal(first.offset, Some(4))?;
+    let last = client.offset(0, OffsetSpec::Latest).await?;
+    equal(last.offset, Some(10))?;
+    let found = client.read(&mut client.subscriber(&[])?, 1).await?;
+    equal(found.first().map(|record| record.offset), Some(4))
 }
 
 pub(crate) async fn create_partitions(client: &Client) -> anyhow::Result<()> {
@@ -133,6 +299,7 @@ pub(crate) async fn bad_partition_count(client: &Client) -> anyhow::Result<()> {
 }
 
 pub(crate) async fn unknown_group(client: &Client) -> anyhow::Result<()> {
-    let deleted = client.admin.delete_group(&client.name).await;
-    refused(deleted.map_err(Into::into), ErrorCode::GroupIdNotFound)
+    let names = [client.name.clone()];
+    let deleted = one(client.admin.delete_groups(&names).await);
+    refused(deleted, ErrorCode::GroupIdNotFound)
 }

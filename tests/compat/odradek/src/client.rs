@@ -130,6 +130,24 @@ impl Client {
         Ok(Consumer::new(ConsumerConfig::from_properties(properties)?))
     }
 
+    /// A consumer of the case's group, which has not joined it.
+    pub(crate) fn group_consumer(&self, settings: Settings<'_>) -> anyhow::Result<Consumer> {
+        let group = [
+            ("group.id", self.name.as_str()),
+            ("enable.auto.commit", "false"),
+            ("session.timeout.ms", "6000"),
+            ("heartbeat.interval.ms", "500"),
+        ];
+        self.reader(&[&group, settings].concat())
+    }
+
+    /// A consumer that joins the case's group.
+    pub(crate) fn subscriber(&self, settings: Settings<'_>) -> anyhow::Result<Consumer> {
+        let consumer = self.group_consumer(settings)?;
+        consumer.subscribe(std::slice::from_ref(&self.name))?;
+        Ok(consumer)
+    }
+
     /// The next `count` records.
     pub(crate) async fn read(
         &self,

@@ -9,6 +9,7 @@
 
 mod administration;
 mod client;
+mod groups;
 mod records;
 
 use std::{env, fmt, process};
@@ -62,9 +63,26 @@ async fn run() -> anyhow::Result<()> {
         "consume-from-timestamp" => records::consume_from_timestamp(&client).await,
         "seek" => records::seek(&client).await,
         "large-message" => records::large_message(&client).await,
+        "group-one-member" => groups::one_member(&client).await,
+        "group-join-leave" => groups::join_leave(&client).await,
+        "group-member-death" => groups::member_death(&client).await,
+        "group-cooperative" => groups::cooperative(&client).await,
+        "group-static-member" => groups::static_member(&client).await,
+        "group-spare-member" => groups::spare_member(&client).await,
+        "commit-and-resume" => groups::commit_and_resume(&client).await,
+        "commit-metadata" => groups::commit_metadata(&client).await,
+        "reset-earliest" => groups::reset_earliest(&client).await,
+        "reset-latest" => groups::reset_latest(&client).await,
+        "offsets-admin" => administration::offsets(&client).await,
         "create-topic" => administration::create_topic(&client).await,
         "create-partitions" => administration::create_partitions(&client).await,
         "delete-topic" => administration::delete_topic(&client).await,
+        "delete-records" => administration::delete_records(&client).await,
+        "describe-configs" => administration::describe_configs(&client).await,
+        "alter-configs" => {
+            Err(Cannot("it changes settings one by one: the old API replaces all at once").into())
+        }
+        "incremental-alter-configs" => administration::incremental_alter_configs(&client).await,
         "list-offsets" => administration::list_offsets(&client).await,
         "describe-cluster" => administration::describe_cluster(&client).await,
         "error-unknown-topic" => administration::unknown_topic(&client).await,
@@ -73,6 +91,8 @@ async fn run() -> anyhow::Result<()> {
         "error-duplicate-topic" => administration::duplicate_topic(&client).await,
         "error-bad-partition-count" => administration::bad_partition_count(&client).await,
         "error-unknown-group" => administration::unknown_group(&client).await,
-        _ => Err(Cannot("it has no consumer groups yet").into()),
+        // Not a case: the other member of group-member-death.
+        "member" => groups::member(&client).await,
+        other => anyhow::bail!("{other} is no case"),
     }
 }
