@@ -8,6 +8,8 @@
 //! - [`by_coordinator`]: how many groups are asked about at once
 //! - [`offsets`]: where partitions begin and end, and what lies at a time
 //! - [`records`]: deleting the oldest records
+//! - [`elections`], [`reassignments`]: who leads partitions, and where they live
+//! - [`quorum`]: who keeps the cluster's metadata
 //! - [`producers`]: what partitions remember of those who write to them
 //!
 //! A call repeats itself while the reason for its failure may pass, for at most
@@ -16,6 +18,7 @@
 pub mod by_coordinator;
 pub mod cluster;
 pub mod configs;
+pub mod elections;
 pub mod group_offsets;
 pub mod group_state;
 pub mod groups;
@@ -23,6 +26,8 @@ mod leaders;
 pub mod log_dirs;
 pub mod offsets;
 pub mod producers;
+pub mod quorum;
+pub mod reassignments;
 pub mod records;
 pub mod topics;
 
