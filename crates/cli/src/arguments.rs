@@ -2,7 +2,18 @@
 
 use std::path::Path;
 
-use crate::tools::Tool;
+use crate::{suggest, tools::Tool};
+
+/// What the command line asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// A tool.
+    Tool(Invocation),
+    /// Which tools there are.
+    Help,
+    /// Which version this is.
+    Version,
+}
 
 /// A tool and what it was given; the first argument is its name, for messages.
 #[derive(Debug, PartialEq, Eq)]
@@ -11,17 +22,33 @@ pub(crate) struct Invocation {
     pub(crate) arguments: Vec<String>,
 }
 
+/// Which tools there are, for people.
+pub(crate) fn help() -> String {
+    format!("usage: odradek TOOL [OPTIONS]\ntools: {}", Tool::names())
+}
+
 /// No tool has that name.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum UnknownTool {
-    #[error("usage: odradek TOOL [OPTIONS]\ntools: {}", Tool::names())]
+    #[error("{}", help())]
     None,
-    #[error("odradek: there is no tool \"{0}\"\ntools: {names}", names = Tool::names())]
-    Unknown(String),
+    #[error(
+        "odradek: there is no tool \"{name}\"{}\ntools: {}",
+        suggestion(name),
+        Tool::names()
+    )]
+    Unknown { name: String },
+}
+
+fn suggestion(name: &str) -> String {
+    match suggest::nearest(without_affixes(name), Tool::all_names()) {
+        Some(nearest) => format!("; did you mean {nearest}?"),
+        None => String::new(),
+    }
 }
 
 /// The tool is the name under which the program was started, or else its first argument.
-pub(crate) fn read(arguments: Vec<String>) -> Result<Invocation, UnknownTool> {
+pub(crate) fn read(arguments: Vec<String>) -> Result<Request, UnknownTool> {
     let mut arguments = arguments.into_iter();
     let program = arguments.next().unwrap_or_default();
     let linked_as = Path::new(&program)
@@ -32,14 +59,18 @@ pub(crate) fn read(arguments: Vec<String>) -> Result<Invocation, UnknownTool> {
         tool
     } else {
         let name = arguments.next().ok_or(UnknownTool::None)?;
-        Tool::find(without_affixes(&name)).ok_or(UnknownTool::Unknown(name))?
+        match name.as_str() {
+            "--help" | "-h" | "help" => return Ok(Request::Help),
+            "--version" | "-V" => return Ok(Request::Version),
+            _ => Tool::find(without_affixes(&name)).ok_or(UnknownTool::Unknown { name })?,
+        }
     };
     let name = format!("kafka-{}", tool.name());
     let arguments = arguments.map(with_two_dashes);
-    Ok(Invocation {
+    Ok(Request::Tool(Invocation {
         tool,
         arguments: std::iter::once(name).chain(arguments).collect(),
-    })
+    }))
 }
 
 /// `kafka-topics.sh` and `kafka-topics` are both `topics`.
@@ -72,7 +103,7 @@ pub(crate) fn key_value(text: &str) -> Result<(String, String), String> {
 mod tests {
     use super::*;
 
-    fn of(arguments: &[&str]) -> Result<Invocation, UnknownTool> {
+    fn of(arguments: &[&str]) -> Result<Request, UnknownTool> {
         read(arguments.iter().map(ToString::to_string).collect())
     }
 
@@ -88,7 +119,7 @@ mod tests {
                 tool: Tool::Topics,
                 arguments: ["kafka-topics", "--list"].map(str::to_owned).to_vec(),
             };
-            assert_eq!(of(arguments), Ok(expected));
+            assert_eq!(of(arguments), Ok(Request::Tool(expected)));
         }
     }
 
@@ -97,8 +128,12 @@ mod tests {
         let error = of(&["odradek", "topic"])
             .err()
             .map(|error| error.to_string());
-        assert!(error.is_some_and(|text| text.contains("topic") && text.contains("get-offsets")));
+        assert!(error.is_some_and(
+            |text| text.contains("did you mean topics?") && text.contains("get-offsets")
+        ));
         assert_eq!(of(&["odradek"]), Err(UnknownTool::None));
+        assert_eq!(of(&["odradek", "--help"]), Ok(Request::Help));
+        assert_eq!(of(&["odradek", "--version"]), Ok(Request::Version));
     }
 
     #[test]

@@ -27,7 +27,7 @@ mod usage;
 
 use std::process::ExitCode;
 
-use arguments::Invocation;
+use arguments::{Invocation, Request};
 
 /// How a tool ended.
 #[derive(Debug)]
@@ -41,11 +41,12 @@ pub(crate) enum Outcome {
 }
 
 fn main() -> ExitCode {
-    let invocation = arguments::read(std::env::args().collect());
-    let Invocation { tool, arguments } = match invocation {
-        Ok(invocation) => invocation,
-        Err(usage) => {
-            output::error(&usage.to_string());
+    let Invocation { tool, arguments } = match arguments::read(given()) {
+        Ok(Request::Tool(invocation)) => invocation,
+        Ok(Request::Help) => return said(&arguments::help()),
+        Ok(Request::Version) => return said(usage::VERSION),
+        Err(unknown) => {
+            output::error(&unknown.to_string());
             return ExitCode::FAILURE;
         }
     };
@@ -71,4 +72,18 @@ fn main() -> ExitCode {
             u8::try_from(128 + number).map_or(ExitCode::FAILURE, ExitCode::from)
         }
     }
+}
+
+fn said(text: &str) -> ExitCode {
+    output::line(text);
+    output::flush();
+    ExitCode::SUCCESS
+}
+
+/// What is no text becomes one that nothing is called, and is told as unknown.
+fn given() -> Vec<String> {
+    let arguments = std::env::args_os();
+    arguments
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .collect()
 }

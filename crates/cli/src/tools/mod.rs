@@ -75,8 +75,12 @@ impl Tool {
 
     /// All names, for messages.
     pub(crate) fn names() -> String {
-        let names: Vec<_> = Self::ALL.iter().map(|tool| tool.name()).collect();
-        names.join(", ")
+        Self::all_names().collect::<Vec<_>>().join(", ")
+    }
+
+    /// Each name.
+    pub(crate) fn all_names() -> impl Iterator<Item = &'static str> {
+        Self::ALL.iter().map(|tool| tool.name())
     }
 }
 
