@@ -6,6 +6,8 @@ use std::{
     sync::{LazyLock, Mutex, MutexGuard, PoisonError},
 };
 
+use crate::table::Table;
+
 /// Standard output in large pieces: a system call for each record would be most of the work.
 static STDOUT: LazyLock<Mutex<BufWriter<Stdout>>> =
     LazyLock::new(|| Mutex::new(BufWriter::new(io::stdout())));
@@ -24,6 +26,13 @@ pub(crate) fn line(text: &str) {
 /// Writes bytes to standard output.
 pub(crate) fn bytes(bytes: &[u8]) {
     settle(stdout().write_all(bytes));
+}
+
+/// Writes a table to standard output, its columns aligned where a person reads it.
+pub(crate) fn table(table: &Table) {
+    for text in table.lines(is_terminal()) {
+        line(&text);
+    }
 }
 
 /// Sends what waits in memory on its way.

@@ -3,11 +3,14 @@
 mod broker_api_versions;
 mod cluster;
 mod completions;
+mod configs;
 mod console_consumer;
 mod console_producer;
+mod consumer_groups;
 mod delete_records;
 mod features;
 mod get_offsets;
+mod groups;
 mod log_dirs;
 mod topics;
 
@@ -58,11 +61,14 @@ tools! {
     BrokerApiVersions = "broker-api-versions", broker_api_versions;
     Cluster = "cluster", cluster;
     Completions = "completions", completions;
+    Configs = "configs", configs;
     ConsoleConsumer = "console-consumer", console_consumer;
     ConsoleProducer = "console-producer", console_producer;
+    ConsumerGroups = "consumer-groups", consumer_groups;
     DeleteRecords = "delete-records", delete_records;
     Features = "features", features;
     GetOffsets = "get-offsets", get_offsets;
+    Groups = "groups", groups;
     LogDirs = "log-dirs", log_dirs;
     Topics = "topics", topics;
 }
