@@ -10,6 +10,7 @@
 //! - `suggest`: the name that may have been meant
 //! - `table`: tables as Kafka's tools print them
 //! - `tools`: one file per tool
+//! - `topic_filter`: which topics an option means
 //! - `usage`: reading their options, and saying what is wrong with them
 //!
 //! **Invariant:** a tool says everything through its [`Outcome`] or the standard streams; a closed
@@ -23,6 +24,7 @@ mod signals;
 mod suggest;
 mod table;
 mod tools;
+mod topic_filter;
 mod usage;
 
 use std::process::ExitCode;

@@ -1,6 +1,7 @@
 //! Looking at a cluster and changing it: each call is one request with a result for each item.
 //!
 //! - [`topics`]: create, describe, grow and delete topics
+//! - [`eligible_leaders`]: who may lead a partition once nobody in sync is left
 //! - [`configs`]: what is configured, by whom, and changes to it
 //! - [`cluster`]: the brokers, and what each of them serves
 //! - [`log_dirs`]: the brokers' directories, and what lies in them
@@ -18,6 +19,7 @@
 pub mod by_coordinator;
 pub mod cluster;
 pub mod configs;
+pub mod eligible_leaders;
 pub mod elections;
 pub mod group_offsets;
 pub mod group_state;
