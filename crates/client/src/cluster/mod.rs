@@ -9,7 +9,7 @@
 //! **Invariant:** brokers are found through the addresses they advertise; the bootstrap list is for
 //! the first question, and for when none of the known brokers answers any more.
 
-mod backoff;
+pub(crate) mod backoff;
 pub mod coordinators;
 pub mod image;
 mod pool;
@@ -94,7 +94,7 @@ impl Cluster {
         self.ask_about(&wanted, true).await
     }
 
-    async fn ask_about(
+    pub(crate) async fn ask_about(
         &self,
         wanted: &Wanted,
         allow_auto_topic_creation: bool,
@@ -110,11 +110,11 @@ impl Cluster {
         };
         let answer = self.any().await?.call(&request).await?;
         Error::check("describe the cluster", answer.error_code, None)?;
-        let updated = self
+        let before = self
             .image
             .rcu(|image| image.updated(wanted, answer.clone()));
-        drop(updated);
-        Ok(self.image())
+        // Not the image as it is now: somebody may have forgotten a topic of it already.
+        Ok(Arc::new(before.updated(wanted, answer)))
     }
 
     /// A connection to whom it takes. Asks the cluster who that is, if it is not known.
@@ -165,10 +165,13 @@ impl Cluster {
         });
     }
 
-    /// Believes a broker that said who leads a partition now.
-    pub(crate) fn believe(&self, topic: &str, partition: i32, hint: &LeaderHint) {
-        self.image
+    /// Believes a broker that said who leads a partition now (KIP-951). Whether that is news.
+    pub(crate) fn believe(&self, topic: &str, partition: i32, hint: &LeaderHint) -> bool {
+        let before = self
+            .image
             .rcu(|image| image.with_leader(topic, partition, hint));
+        let known = before.partition(topic, partition);
+        known.is_some_and(|known| known.leader_epoch < hint.leader_epoch)
     }
 
     /// A connection to any broker that takes one: an open one if there is, then the known brokers

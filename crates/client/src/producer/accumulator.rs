@@ -58,7 +58,7 @@ struct Waiting {
 #[derive(Debug)]
 pub(crate) struct Appended {
     pub(crate) delivery: Delivery,
-    /// The record did not fit into the batch before it.
+    /// Another record like this one does not fit into its batch.
     pub(crate) completed_a_batch: bool,
 }
 
@@ -97,22 +97,22 @@ impl Accumulator {
         let place = (Arc::clone(&record.topic), partition);
         let batches = waiting.by_place.entry(place).or_default();
         let bytes = record.bytes_max();
-        if let Some(last) = batches.back_mut()
-            && last.bytes() + bytes <= self.limits.bytes
-        {
-            let delivery = last.push(record, partition, timestamp_ms, memory);
-            return Some(Appended {
-                delivery,
-                completed_a_batch: false,
-            });
+        let fits = |batch: &OpenBatch| batch.bytes() + bytes <= self.limits.bytes;
+        let begins = !batches
+            .back()
+            .is_some_and(|last| !last.is_full && fits(last));
+        if begins {
+            batches.push_back(OpenBatch::begin(self.promises.make(), now));
         }
-        let completed_a_batch = !batches.is_empty();
-        let mut batch = OpenBatch::begin(self.promises.make(), now);
+        let batch = batches.back_mut()?;
         let delivery = batch.push(record, partition, timestamp_ms, memory);
-        batches.push_back(batch);
+        batch.is_full = !fits(batch);
+        let completed_a_batch = batch.is_full;
         drop(waiting);
-        // A batch was completed, or one begins to linger: either way there is another deadline.
-        self.wake.notify_one();
+        if begins || completed_a_batch {
+            // One begins to linger, or lingers no longer: either way there is another deadline.
+            self.wake.notify_one();
+        }
         Some(Appended {
             delivery,
             completed_a_batch,
@@ -125,7 +125,7 @@ impl Accumulator {
         let in_a_hurry = 0 < waiting.hurry || waiting.is_closed;
         let each = waiting.by_place.iter().filter_map(|(place, batches)| {
             let first = batches.front()?;
-            let is_complete = 1 < batches.len() || self.limits.bytes <= first.bytes();
+            let is_complete = 1 < batches.len() || first.is_full;
             let next = NextBatch {
                 due_at: if in_a_hurry || is_complete {
                     now
@@ -151,12 +151,12 @@ impl Accumulator {
     }
 
     /// Takes out what was begun before that time and is still here.
-    pub(crate) fn take_begun_before(&self, time: Instant) -> Vec<OpenBatch> {
+    pub(crate) fn take_begun_before(&self, time: Instant) -> Vec<(Place, OpenBatch)> {
         let mut expired = Vec::new();
         let mut waiting = self.waiting.lock();
-        waiting.by_place.retain(|_, batches| {
-            while batches.front().is_some_and(|batch| batch.begun_at <= time) {
-                expired.extend(batches.pop_front());
+        waiting.by_place.retain(|place, batches| {
+            while let Some(batch) = batches.pop_front_if(|batch| batch.begun_at <= time) {
+                expired.push((place.clone(), batch));
             }
             !batches.is_empty()
         });

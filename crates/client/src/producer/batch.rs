@@ -1,6 +1,6 @@
 //! A batch on its way from the first record to its outcome.
 
-use odradek_protocol::records::{BatchBuilder, Compression, RecordBatch};
+use odradek_protocol::records::{BatchBuilder, BatchRecords, Compression, Record, RecordBatch};
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use super::{
@@ -16,6 +16,8 @@ pub(crate) struct OpenBatch {
     promise: Promise,
     /// When its first record came.
     pub(crate) begun_at: Instant,
+    /// It takes no more records.
+    pub(crate) is_full: bool,
     /// Of the producer's memory; given back with the outcome.
     memory: Option<OwnedSemaphorePermit>,
 }
@@ -26,7 +28,7 @@ pub(crate) struct SealedBatch {
     pub(crate) records: RecordBatch,
     pub(crate) begun_at: Instant,
     promise: Promise,
-    _memory: Option<OwnedSemaphorePermit>,
+    memory: Option<OwnedSemaphorePermit>,
 }
 
 impl OpenBatch {
@@ -36,6 +38,7 @@ impl OpenBatch {
             builder: BatchBuilder::new(),
             promise,
             begun_at: now,
+            is_full: false,
             memory: None,
         }
     }
@@ -75,7 +78,7 @@ impl OpenBatch {
             records: self.builder.compression(compression).build(),
             begun_at: self.begun_at,
             promise: self.promise,
-            _memory: self.memory,
+            memory: self.memory,
         }
     }
 
@@ -91,8 +94,127 @@ impl SealedBatch {
         self.promise.keep(outcome);
     }
 
+    /// Cuts it in two that are about as large. Gives it back if it has not even two records.
+    pub(crate) fn split(self) -> Result<[Self; 2], Self> {
+        let Some([first, second]) = halves(&self.records) else {
+            return Err(self);
+        };
+        let Self {
+            records: _,
+            begun_at,
+            promise,
+            mut memory,
+        } = self;
+        let of_second = memory
+            .as_mut()
+            .and_then(|it| it.split(it.num_permits() / 2));
+        let [of_first, promise_of_second] = promise.split(first.header().record_count);
+        let part = |records, promise, memory| Self {
+            records,
+            begun_at,
+            promise,
+            memory,
+        };
+        Ok([
+            part(first, of_first, memory),
+            part(second, promise_of_second, of_second),
+        ])
+    }
+
     /// Bytes as they are sent.
     pub(crate) fn bytes(&self) -> usize {
         self.records.header().total_len()
+    }
+}
+
+/// The records in two batches, compressed like this one.
+fn halves(batch: &RecordBatch) -> Option<[RecordBatch; 2]> {
+    if batch.header().record_count < 2 {
+        return None;
+    }
+    // We made it, so it can be read.
+    let records = BatchRecords::read(batch).ok()?;
+    let records: Vec<_> = records.iter().collect::<Result<_, _>>().ok()?;
+    let compression = batch.header().attributes.compression();
+    let mut parts = [(); 2].map(|()| BatchBuilder::new().compression(compression));
+    let size = |record: &Record<'_>| {
+        record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len)
+    };
+    let all: usize = records.iter().map(size).sum();
+    let last = records.len() - 1;
+    let mut before = 0;
+    for (index, record) in records.iter().enumerate() {
+        // Neither is left empty, whatever the sizes.
+        let is_first = index == 0 || index < last && before < all / 2;
+        let [first, second] = &mut parts;
+        let part = if is_first { first } else { second };
+        part.push(
+            record.timestamp,
+            record.key,
+            record.value,
+            record.headers.clone(),
+        );
+        before += size(record);
+    }
+    Some(parts.map(BatchBuilder::build))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::Arc;
+
+    use tokio::sync::Semaphore;
+
+    use super::*;
+    use crate::producer::delivery::Promises;
+
+    /// A batch of values of these sizes, a byte of memory each, and the memory.
+    fn batch(sizes: &[usize], compression: Compression) -> (SealedBatch, Arc<Semaphore>) {
+        let memory = Arc::new(Semaphore::new(sizes.len()));
+        let mut batch = OpenBatch::begin(Arc::<Promises>::default().make(), Instant::now());
+        for (index, size) in sizes.iter().enumerate() {
+            let permit = Arc::clone(&memory).try_acquire_owned().unwrap();
+            let record = ProducerRecord::new("t", vec![index as u8; *size]).header("h", "v");
+            drop(batch.push(&record, 0, index as i64, permit));
+        }
+        (batch.seal(compression), memory)
+    }
+
+    fn sizes(batch: &SealedBatch) -> Vec<usize> {
+        let records = BatchRecords::read(&batch.records).unwrap();
+        let each = records
+            .iter()
+            .map(|record| record.unwrap().value.unwrap().len());
+        each.collect()
+    }
+
+    #[test]
+    fn a_batch_is_cut_where_its_bytes_are_halved() {
+        for compression in Compression::ALL {
+            let (whole, memory) = batch(&[10, 20, 30, 500, 40], compression);
+            let [first, second] = whole.split().unwrap();
+            assert_eq!(
+                (sizes(&first), sizes(&second)),
+                (vec![10, 20, 30, 500], vec![40])
+            );
+            assert_eq!(first.records.header().attributes.compression(), compression);
+            let records = BatchRecords::read(&second.records).unwrap();
+            let record = records.iter().next().unwrap().unwrap();
+            assert_eq!((record.timestamp, record.headers.len()), (4, 1));
+            drop(first);
+            assert!(0 < memory.available_permits() && memory.available_permits() < 5);
+            drop(second);
+            assert_eq!(memory.available_permits(), 5);
+        }
+    }
+
+    #[test]
+    fn no_part_is_empty_and_a_single_record_is_not_cut() {
+        for all in [[500, 1], [1, 500], [0, 0]] {
+            let [first, second] = batch(&all, Compression::None).0.split().unwrap();
+            assert_eq!((sizes(&first).len(), sizes(&second).len()), (1, 1));
+        }
+        assert!(batch(&[500], Compression::None).0.split().is_err());
     }
 }

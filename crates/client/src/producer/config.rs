@@ -31,6 +31,16 @@ impl Acks {
     }
 }
 
+/// Which of the partitioners chooses; an own one is given to
+/// [`Producer::with_partitioner`](super::Producer::with_partitioner).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PartitionerClass {
+    /// [`DefaultPartitioner`](super::partitioner::DefaultPartitioner).
+    Default,
+    /// [`RoundRobinPartitioner`](super::partitioner::RoundRobinPartitioner).
+    RoundRobin,
+}
+
 /// Configuration of a producer. The names and the defaults are Kafka's.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProducerConfig {
@@ -58,6 +68,8 @@ pub struct ProducerConfig {
     pub retries: u32,
     /// `max.in.flight.requests.per.connection`.
     pub max_in_flight: usize,
+    /// `partitioner.class`.
+    pub partitioner: PartitionerClass,
     /// `partitioner.ignore.keys`: spread records with a key like those without.
     pub ignore_keys: bool,
     /// `partitioner.adaptive.partitioning.enable`: send less to partitions that lag (KIP-794).
@@ -70,6 +82,9 @@ const IDEMPOTENT_IN_FLIGHT_MAX: usize = 5;
 
 /// The largest number of bytes that a size may say.
 const BYTES_MAX: usize = i32::MAX as usize;
+
+/// The largest number of bytes that `buffer.memory` may say: so much can be counted.
+const BUFFER_BYTES_MAX: usize = tokio::sync::Semaphore::MAX_PERMITS;
 
 impl ProducerConfig {
     /// The defaults, for that cluster.
@@ -87,6 +102,7 @@ impl ProducerConfig {
             delivery_timeout: Duration::from_mins(2),
             retries: i32::MAX.unsigned_abs(),
             max_in_flight: 5,
+            partitioner: PartitionerClass::Default,
             ignore_keys: false,
             adaptive_partitioning: true,
         }
@@ -106,7 +122,7 @@ impl ProducerConfig {
             buffer_memory: given.take_number(
                 "buffer.memory",
                 defaults.buffer_memory,
-                0..=BYTES_MAX,
+                0..=BUFFER_BYTES_MAX,
             ),
             max_block: given.take_ms("max.block.ms", defaults.max_block),
             max_request_size: given.take_number(
@@ -121,6 +137,7 @@ impl ProducerConfig {
                 defaults.max_in_flight,
                 1..=BYTES_MAX,
             ),
+            partitioner: given.take("partitioner.class", defaults.partitioner, partitioner),
             ignore_keys: given.take_boolean("partitioner.ignore.keys", defaults.ignore_keys),
             adaptive_partitioning: given.take_boolean(
                 "partitioner.adaptive.partitioning.enable",
@@ -128,15 +145,7 @@ impl ProducerConfig {
             ),
             client: defaults.client,
         };
-        let contradictions = config.contradictions();
-        if !idempotence_is_asked_for && !contradictions.is_empty() {
-            // As Kafka's client: what is only a default gives way to what was written.
-            config.idempotence = false;
-        } else {
-            for problem in contradictions {
-                properties.add_problem(problem.to_owned());
-            }
-        }
+        config.settle_idempotence(idempotence_is_asked_for, &mut properties);
         if config.delivery_timeout < config.linger + config.client.request_timeout {
             let problem = "delivery.timeout.ms must be at least linger.ms + request.timeout.ms";
             properties.add_problem(problem.to_owned());
@@ -145,24 +154,41 @@ impl ProducerConfig {
         Ok(config)
     }
 
-    /// What idempotence does not allow.
-    fn contradictions(&self) -> Vec<&'static str> {
+    /// Reports what idempotence does not allow. As in Java's client it gives way to `acks` and
+    /// `retries` where it is only the default, but not to more requests at once.
+    fn settle_idempotence(&mut self, is_asked_for: bool, properties: &mut Properties) {
         if !self.idempotence {
-            return Vec::new();
+            return;
         }
-        let rules = [
+        let contradictions = [
             (self.acks != Acks::All, "enable.idempotence needs acks=all"),
             (
                 self.retries == 0,
                 "enable.idempotence needs retries above 0",
             ),
-            (
-                IDEMPOTENT_IN_FLIGHT_MAX < self.max_in_flight,
-                "enable.idempotence needs max.in.flight.requests.per.connection of at most 5",
-            ),
         ];
-        let broken = rules.into_iter().filter(|(is_broken, _)| *is_broken);
-        broken.map(|(_, rule)| rule).collect()
+        for (is_broken, rule) in contradictions {
+            if is_broken && is_asked_for {
+                properties.add_problem(rule.to_owned());
+            }
+            self.idempotence &= !is_broken;
+        }
+        if IDEMPOTENT_IN_FLIGHT_MAX < self.max_in_flight {
+            let rule = "enable.idempotence, which is the default, needs \
+                        max.in.flight.requests.per.connection of at most 5";
+            properties.add_problem(rule.to_owned());
+        }
+    }
+}
+
+fn partitioner(text: &str) -> Result<PartitionerClass, String> {
+    match text.rsplit('.').next() {
+        Some("RoundRobinPartitioner") => Ok(PartitionerClass::RoundRobin),
+        // What configurations for clients before Kafka 4.0 may say; it is what they get anyway.
+        Some("DefaultPartitioner") => Ok(PartitionerClass::Default),
+        _ => {
+            Err("org.apache.kafka.clients.producer.RoundRobinPartitioner, or not given".to_owned())
+        }
     }
 }
 
@@ -204,15 +230,42 @@ mod tests {
 
     #[test]
     fn contradictions_are_told() {
-        let both = [("acks", "1"), ("enable.idempotence", "true")];
-        assert!(read(&both).is_err());
-        let many = [
-            ("max.in.flight.requests.per.connection", "6"),
-            ("enable.idempotence", "true"),
-        ];
-        assert!(read(&many).is_err());
-        assert!(read(&[("delivery.timeout.ms", "1000")]).is_err());
-        assert!(read(&[("compression.type", "brotli")]).is_err());
-        assert!(read(&[("transactional.id", "t")]).is_err());
+        const ON: (&str, &str) = ("enable.idempotence", "true");
+        const OFF: (&str, &str) = ("enable.idempotence", "false");
+        const MANY: (&str, &str) = ("max.in.flight.requests.per.connection", "6");
+        for refused in [
+            &[("acks", "1"), ON][..],
+            &[("retries", "0"), ON],
+            &[MANY, ON],
+            // Java's client does not let the default give way here.
+            &[MANY],
+            &[MANY, ("acks", "1")],
+            &[("delivery.timeout.ms", "1000")],
+            &[("compression.type", "brotli")],
+            &[("transactional.id", "t")],
+            &[("partitioner.class", "com.example.Mine")],
+        ] {
+            assert!(read(refused).is_err(), "{refused:?}");
+        }
+        for (taken, is_idempotent) in [
+            (&[MANY, OFF][..], false),
+            (&[("retries", "0")], false),
+            (&[("acks", "-1")], true),
+        ] {
+            let idempotence = read(taken).map(|config| config.idempotence);
+            assert_eq!(idempotence, Ok(is_idempotent), "{taken:?}");
+        }
+    }
+
+    #[test]
+    fn partitioners_have_javas_names() {
+        let class = |name| {
+            let config = read(&[("partitioner.class", name)]);
+            config.map(|config| config.partitioner)
+        };
+        let round_robin = "org.apache.kafka.clients.producer.RoundRobinPartitioner";
+        assert_eq!(class(round_robin), Ok(PartitionerClass::RoundRobin));
+        let default = "org.apache.kafka.clients.producer.internals.DefaultPartitioner";
+        assert_eq!(class(default), Ok(PartitionerClass::Default));
     }
 }

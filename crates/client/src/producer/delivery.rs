@@ -25,18 +25,30 @@ pub(crate) struct Delivered {
 
 #[derive(Debug, Default)]
 struct Outcome {
-    known: OnceLock<Result<Delivered, Error>>,
+    known: OnceLock<Fate>,
     told: Notify,
 }
 
+/// What became of a batch.
+#[derive(Debug)]
+enum Fate {
+    Settled(Result<Delivered, Error>),
+    /// It was cut in two, and its records have the outcomes of the parts.
+    Split {
+        /// The first record of the second part.
+        at: i32,
+        parts: [Arc<Outcome>; 2],
+    },
+}
+
 impl Outcome {
-    async fn wait(&self) -> Result<Delivered, Error> {
+    async fn fate(&self) -> &Fate {
         loop {
             let mut told = std::pin::pin!(self.told.notified());
             // Registered before looking, so that an outcome told in between is not missed.
             told.as_mut().enable();
-            if let Some(outcome) = self.known.get() {
-                return outcome.clone();
+            if let Some(fate) = self.known.get() {
+                return fate;
             }
             told.await;
         }
@@ -72,10 +84,13 @@ impl Promises {
 
     /// Waits until every batch that was begun before now has its outcome, whatever it is.
     pub(crate) async fn settled(&self) {
-        let outcomes: Vec<_> = self.open.lock().outcomes.values().cloned().collect();
-        for outcome in outcomes {
-            // Each is told to those who sent its records.
-            let _ = outcome.wait().await;
+        let mut outcomes: Vec<_> = self.open.lock().outcomes.values().cloned().collect();
+        while let Some(outcome) = outcomes.pop() {
+            match outcome.fate().await {
+                // It is told to those who sent its records.
+                Fate::Settled(_) => {}
+                Fate::Split { parts, .. } => outcomes.extend(parts.iter().cloned()),
+            }
         }
     }
 }
@@ -92,7 +107,16 @@ impl Promise {
     /// Tells everybody who waits.
     pub(crate) fn keep(self, outcome: Result<Delivered, Error>) {
         // Nobody told it before: that would have taken `self`.
-        let _ = self.outcome.known.set(outcome);
+        let _ = self.outcome.known.set(Fate::Settled(outcome));
+    }
+
+    /// Two promises in place of this one: for the records before `at`, and for the others.
+    pub(crate) fn split(self, at: i32) -> [Self; 2] {
+        let promises = [self.promises.make(), self.promises.make()];
+        let parts = promises.each_ref().map(|part| Arc::clone(&part.outcome));
+        // As in `keep`.
+        let _ = self.outcome.known.set(Fate::Split { at, parts });
+        promises
     }
 
     /// A record's part in it.
@@ -115,7 +139,8 @@ impl Promise {
 
 impl Drop for Promise {
     fn drop(&mut self) {
-        self.outcome.known.get_or_init(|| Err(Error::Closed));
+        let closed = || Fate::Settled(Err(Error::Closed));
+        self.outcome.known.get_or_init(closed);
         self.promises.open.lock().outcomes.remove(&self.number);
         self.outcome.told.notify_waiters();
     }
@@ -136,11 +161,25 @@ pub struct Delivery {
 impl Delivery {
     /// Waits until the record is acknowledged as `acks` asks for, or has failed for good.
     pub async fn wait(self) -> Result<RecordMetadata, Error> {
-        let delivered = self.outcome.wait().await?;
+        let (mut outcome, mut index) = (self.outcome, self.index);
+        let delivered = loop {
+            let part = match outcome.fate().await {
+                Fate::Settled(outcome) => break outcome.clone()?,
+                Fate::Split {
+                    at,
+                    parts: [_, second],
+                } if *at <= index => {
+                    index -= at;
+                    Arc::clone(second)
+                }
+                Fate::Split {
+                    parts: [first, _], ..
+                } => Arc::clone(first),
+            };
+            outcome = part;
+        };
         Ok(RecordMetadata {
-            offset: delivered
-                .base_offset
-                .map(|base| base + i64::from(self.index)),
+            offset: delivered.base_offset.map(|base| base + i64::from(index)),
             timestamp_ms: delivered.append_time_ms.unwrap_or(self.timestamp_ms),
             topic: self.topic,
             partition: self.partition,
@@ -169,6 +208,32 @@ mod tests {
         assert_eq!(first.wait().await.unwrap().offset, Some(100));
         let third = third.wait().await.unwrap();
         assert_eq!((third.offset, third.timestamp_ms), (Some(102), 6));
+    }
+
+    #[tokio::test]
+    async fn the_records_of_a_batch_that_was_cut_have_the_outcomes_of_its_parts() {
+        let promises = Arc::<Promises>::default();
+        let promise = promises.make();
+        let topic = Arc::from("t");
+        let [second, third, last] = [1, 2, 4].map(|index| promise.delivery(&topic, 0, index, 0));
+        let [first_part, rest] = promise.split(2);
+        let [middle, last_part] = rest.split(2);
+        let delivered = |base_offset| {
+            Ok(Delivered {
+                base_offset: Some(base_offset),
+                append_time_ms: None,
+            })
+        };
+        let settled = promises.settled();
+        let told = async {
+            first_part.keep(delivered(10));
+            middle.keep(delivered(20));
+            last_part.keep(Err(Error::Unanswered));
+        };
+        tokio::join!(settled, told);
+        assert_eq!(second.wait().await.unwrap().offset, Some(11));
+        assert_eq!(third.wait().await.unwrap().offset, Some(20));
+        assert!(matches!(last.wait().await, Err(Error::Unanswered)));
     }
 
     #[tokio::test]

@@ -4,6 +4,8 @@
 //! - Batches of an idempotent producer reach the broker's log in the order of their sequence
 //!   numbers, each once: a number that was given to a batch stays with it, and after a failure
 //!   nothing new leaves before all that is under way has come back.
+//! - No more batches than `max.in.flight.requests.per.connection` are under way, to whichever
+//!   brokers: a partition's leader may change meanwhile.
 //! - When a batch that has a number is given up, the numbers behind it would be refused. The lane
 //!   then begins anew under another producer id, as soon as nothing is under way.
 //!
@@ -15,6 +17,7 @@ use std::collections::VecDeque;
 use tokio::time::Instant;
 
 use super::batch::SealedBatch;
+use crate::error::Error;
 
 /// Who a lane is to the broker (KIP-98).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +30,8 @@ pub(crate) struct Identity {
 #[derive(Debug)]
 pub(crate) struct Parcel {
     pub(crate) batch: SealedBatch,
-    /// Its place among the lane's batches.
-    place: u64,
+    /// Its place among the lane's batches, and of a batch that was cut the first of its records.
+    place: (u64, i32),
     /// The sequence number of its first record, if it has one.
     sequence: Option<i32>,
     /// How often it failed.
@@ -54,6 +57,7 @@ pub(crate) enum Next {
 #[derive(Debug)]
 pub(crate) struct Lane {
     is_idempotent: bool,
+    in_flight_max: usize,
     identity: Option<Identity>,
     /// The last identity under which it cannot go on.
     spent: Option<Identity>,
@@ -65,13 +69,16 @@ pub(crate) struct Lane {
     failed: Vec<Parcel>,
     under_way: usize,
     not_before: Option<Instant>,
+    /// How the last batch failed that came back, if it did.
+    pub(crate) last_error: Option<Error>,
 }
 
 impl Lane {
     /// A lane that has sent nothing.
-    pub(crate) fn new(is_idempotent: bool) -> Self {
+    pub(crate) fn new(is_idempotent: bool, in_flight_max: usize) -> Self {
         Self {
             is_idempotent,
+            in_flight_max,
             identity: None,
             spent: None,
             next_sequence: 0,
@@ -80,12 +87,13 @@ impl Lane {
             failed: Vec::new(),
             under_way: 0,
             not_before: None,
+            last_error: None,
         }
     }
 
     /// What it may do next.
     pub(crate) fn next(&self, now: Instant) -> Next {
-        if !self.failed.is_empty() {
+        if !self.failed.is_empty() || self.in_flight_max <= self.under_way {
             return Next::Wait;
         }
         if self.is_idempotent && self.identity.is_none() {
@@ -140,7 +148,7 @@ impl Lane {
         self.next_place += 1;
         let parcel = Parcel {
             batch,
-            place,
+            place: (place, 0),
             sequence: None,
             failures: 0,
         };
@@ -165,16 +173,60 @@ impl Lane {
     /// A batch came back delivered.
     pub(crate) fn delivered(&mut self) {
         self.under_way -= 1;
+        self.last_error = None;
         self.requeue();
     }
 
     /// A batch came back and is to be sent again, not before that time.
-    pub(crate) fn failed(&mut self, mut parcel: Parcel, not_before: Instant) {
+    pub(crate) fn failed(&mut self, mut parcel: Parcel, error: Error, not_before: Instant) {
         self.under_way -= 1;
         parcel.failures += 1;
         self.failed.push(parcel);
+        self.last_error = Some(error);
         self.not_before = self.not_before.max(Some(not_before));
         self.requeue();
+    }
+
+    /// A batch came back because it is too large: it is sent again in two parts, which share its
+    /// numbers. Gives it back if it cannot be cut.
+    pub(crate) fn split(&mut self, parcel: Parcel) -> Result<(), Parcel> {
+        let Parcel {
+            batch,
+            place,
+            sequence,
+            failures,
+        } = parcel;
+        let header = *batch.records.header();
+        let parts = match batch.split() {
+            Ok(parts) => parts,
+            Err(batch) => {
+                return Err(Parcel {
+                    batch,
+                    place,
+                    sequence,
+                    failures,
+                });
+            }
+        };
+        self.under_way -= 1;
+        let mut before = 0;
+        for mut batch in parts {
+            let sequence = sequence.map(|sequence| after(sequence, before));
+            if let Some(sequence) = sequence {
+                let records = &mut batch.records;
+                records.set_producer(header.producer_id, header.producer_epoch, sequence);
+            }
+            let place = (place.0, place.1 + before);
+            before += batch.records.header().record_count;
+            self.failed.push(Parcel {
+                batch,
+                place,
+                sequence,
+                failures,
+            });
+        }
+        self.requeue();
+        Ok(())
     }
 
     /// A batch came back and will not be sent again, with or without success unknown.

@@ -32,7 +32,7 @@ fn sequence(parcel: &Parcel) -> i32 {
 }
 
 fn idempotent() -> Lane {
-    let mut lane = Lane::new(true);
+    let mut lane = Lane::new(true, 5);
     assert_eq!(lane.next(Instant::now()), Next::Identify);
     lane.identify(ME);
     lane
@@ -51,12 +51,12 @@ fn after_a_failure_nothing_new_leaves_before_the_old_order_is_back() {
     let mut lane = idempotent();
     let [first, second, third] = [1, 1, 1].map(|records| lane.take_fresh(batch(records)));
     // Answers come in any order.
-    lane.failed(second, now);
+    lane.failed(second, Error::Unanswered, now);
     assert_eq!(lane.next(now), Next::Wait);
-    lane.failed(first, now);
+    lane.failed(first, Error::Unanswered, now);
     assert_eq!(lane.next(now), Next::Wait);
     assert!(lane.has_others_under_way());
-    lane.failed(third, now);
+    lane.failed(third, Error::Unanswered, now);
     for expected in 0..3 {
         assert_eq!(lane.next(now), Next::Retry);
         let parcel = lane.take_retry().unwrap();
@@ -71,9 +71,9 @@ fn after_a_failure_nothing_new_leaves_before_the_old_order_is_back() {
 fn a_pause_is_kept() {
     let now = Instant::now();
     let later = now + Duration::from_secs(1);
-    let mut lane = Lane::new(false);
+    let mut lane = Lane::new(false, 5);
     let parcel = lane.take_fresh(batch(1));
-    lane.failed(parcel, later);
+    lane.failed(parcel, Error::Unanswered, later);
     assert_eq!(lane.next(now), Next::WaitUntil(later));
     assert_eq!(lane.next(later), Next::Retry);
 }
@@ -85,7 +85,7 @@ fn giving_up_a_numbered_batch_begins_anew_once_all_is_back() {
     let [first, second] = [1, 1].map(|records| lane.take_fresh(batch(records)));
     lane.given_up(&first);
     assert_eq!(lane.next(now), Next::Wait);
-    lane.failed(second, now);
+    lane.failed(second, Error::Unanswered, now);
     assert_eq!(lane.next(now), Next::Identify);
     assert!(lane.has_spent(ME));
     lane.identify(Identity {
@@ -102,7 +102,7 @@ fn what_waited_too_long_is_taken_out_and_its_number_with_it() {
     let now = Instant::now();
     let mut lane = idempotent();
     let parcel = lane.take_fresh(batch(1));
-    lane.failed(parcel, now);
+    lane.failed(parcel, Error::Unanswered, now);
     assert!(lane.take_expired(now - Duration::from_mins(1)).is_empty());
     assert_eq!(lane.take_expired(Instant::now()).len(), 1);
     assert!(lane.is_idle());
@@ -111,7 +111,7 @@ fn what_waited_too_long_is_taken_out_and_its_number_with_it() {
 
 #[test]
 fn without_idempotence_there_are_no_numbers() {
-    let mut lane = Lane::new(false);
+    let mut lane = Lane::new(false, 5);
     let parcel = lane.take_fresh(batch(1));
     assert_eq!(sequence(&parcel), -1);
     lane.given_up(&parcel);
@@ -122,4 +122,51 @@ fn without_idempotence_there_are_no_numbers() {
 fn sequence_numbers_wrap_around_to_zero() {
     assert_eq!(after(i32::MAX, 1), 0);
     assert_eq!(after(i32::MAX - 1, 3), 1);
+}
+
+#[test]
+fn no_more_than_allowed_are_under_way() {
+    let now = Instant::now();
+    let mut lane = Lane::new(false, 1);
+    let parcel = lane.take_fresh(batch(1));
+    assert_eq!(lane.next(now), Next::Wait);
+    lane.failed(parcel, Error::Unanswered, now);
+    let again = lane.take_retry().unwrap();
+    assert_eq!(lane.next(now), Next::Wait);
+    drop(again);
+    lane.delivered();
+    assert_eq!(lane.next(now), Next::Fresh);
+}
+
+#[test]
+fn what_is_too_large_is_cut_and_keeps_its_numbers_and_its_place() {
+    let now = Instant::now();
+    let mut lane = idempotent();
+    let [large, behind] = [5, 2].map(|records| lane.take_fresh(batch(records)));
+    lane.split(large).unwrap();
+    assert_eq!(lane.next(now), Next::Wait);
+    assert!(lane.has_others_under_way());
+    lane.failed(behind, Error::Unanswered, now);
+    let [first, second] = [(); 2].map(|()| lane.take_retry().unwrap());
+    assert_eq!([&first, &second].map(sequence), [0, 3]);
+    // The second comes back first, and both are still too large.
+    lane.split(second).unwrap();
+    lane.split(first).unwrap();
+    for expected in [0, 2, 3, 4, 5] {
+        let parcel = lane.take_retry().unwrap();
+        assert_eq!(sequence(&parcel), expected);
+        assert_eq!(parcel.batch.records.header().producer_id, ME.producer_id);
+        lane.delivered();
+    }
+    assert_eq!(lane.next(now), Next::Fresh);
+    assert_eq!(sequence(&lane.take_fresh(batch(1))), 7);
+}
+
+#[test]
+fn a_single_record_is_not_cut() {
+    let mut lane = idempotent();
+    let parcel = lane.take_fresh(batch(1));
+    let parcel = lane.split(parcel).unwrap_err();
+    lane.given_up(&parcel);
+    assert!(lane.is_idle());
 }

@@ -34,13 +34,17 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     accumulator::{Accumulator, BatchLimits},
-    config::ProducerConfig,
+    config::{PartitionerClass, ProducerConfig},
     delivery::Delivery,
-    partitioner::{DefaultPartitioner, Partitioner, Partitions},
+    partitioner::{DefaultPartitioner, Partitioner, Partitions, RoundRobinPartitioner},
     record::ProducerRecord,
     sender::Sender,
 };
-use crate::{clock, cluster::Cluster, error::Error};
+use crate::{
+    clock,
+    cluster::{Cluster, image::ClusterImage},
+    error::Error,
+};
 
 /// A producer. Shared by reference; it needs a tokio runtime to live on.
 ///
@@ -72,13 +76,20 @@ pub struct Producer {
 }
 
 impl Producer {
-    /// A producer with Kafka's default partitioner.
+    /// A producer with one of Kafka's partitioners.
     pub fn new(config: ProducerConfig) -> Self {
-        let partitioner = DefaultPartitioner::new(config.ignore_keys, config.adaptive_partitioning);
-        Self::with_partitioner(config, Arc::new(partitioner))
+        let partitioner: Arc<dyn Partitioner> = match config.partitioner {
+            PartitionerClass::Default => Arc::new(DefaultPartitioner::new(
+                config.ignore_keys,
+                config.adaptive_partitioning,
+                config.batch_size,
+            )),
+            PartitionerClass::RoundRobin => Arc::<RoundRobinPartitioner>::default(),
+        };
+        Self::with_partitioner(config, partitioner)
     }
 
-    /// A producer that chooses partitions in its own way.
+    /// A producer that chooses partitions in its own way, whatever `partitioner.class` says.
     pub fn with_partitioner(config: ProducerConfig, partitioner: Arc<dyn Partitioner>) -> Self {
         let config = Arc::new(config);
         let cluster = Cluster::new(config.client.clone());
@@ -177,41 +188,55 @@ impl Producer {
 
     /// Where the record goes.
     async fn partition(&self, record: &ProducerRecord, deadline: Instant) -> Result<i32, Error> {
+        let topic = &record.topic;
         let mut image = self.cluster.image();
-        if !image.topics.contains_key(&record.topic) {
-            let patience = deadline.saturating_duration_since(Instant::now());
-            let attempt = async || {
-                let image = self.cluster.refresh_to_write(&record.topic).await?;
-                if let Some(code) = image.failed_topics.get(&record.topic) {
-                    Error::check(&*record.topic, *code, None)?;
-                }
-                Ok(image)
-            };
-            let what = format!("find topic {}", record.topic);
-            image = self.cluster.retrying(&what, patience, attempt).await?;
+        if !image.topics.contains_key(topic) {
+            image = self.find_topic(topic, deadline).await?;
         }
-        let topic = image.topics.get(&record.topic);
-        let partitions = topic.map(|topic| &topic.partitions);
-        let Some(partitions) = partitions.filter(|partitions| !partitions.is_empty()) else {
-            return Err(Error::Incomplete(format!("topic {}", record.topic)));
+        if let Some(partition) = record.partition
+            && image.partition(topic, partition).is_none()
+        {
+            // The topic may have grown since it was asked about.
+            image = self.find_topic(topic, deadline).await?;
+        }
+        let known = image.topics.get(topic).map(|topic| &topic.partitions);
+        let Some(known) = known.filter(|partitions| !partitions.is_empty()) else {
+            return Err(Error::Incomplete(format!("topic {topic}")));
         };
-        if let Some(partition) = record.partition {
-            let no_partition = || Error::NoPartition {
-                topic: Arc::clone(&record.topic),
-                partition,
-            };
-            return partitions
-                .contains_key(&partition)
-                .then_some(partition)
-                .ok_or_else(no_partition);
-        }
         let available = || {
-            let led = partitions.values().filter(|it| it.leader.is_some());
+            let led = known.values().filter(|it| it.leader.is_some());
             let led: Vec<i32> = led.map(|partition| partition.index).collect();
-            self.accumulator.waiting(&record.topic, &led)
+            self.accumulator.waiting(topic, &led)
         };
-        let partitions = Partitions::new(partitions.len(), &available);
-        Ok(self.partitioner.partition(record, partitions))
+        let choose = || {
+            let partitions = Partitions::new(known.len(), &available);
+            self.partitioner.partition(record, partitions)
+        };
+        let partition = record.partition.unwrap_or_else(choose);
+        let no_partition = || Error::NoPartition {
+            topic: Arc::clone(topic),
+            partition,
+        };
+        let exists = known.contains_key(&partition);
+        exists.then_some(partition).ok_or_else(no_partition)
+    }
+
+    /// Asks about a topic until there is an answer, or no time left.
+    async fn find_topic(
+        &self,
+        topic: &Arc<str>,
+        deadline: Instant,
+    ) -> Result<Arc<ClusterImage>, Error> {
+        let patience = deadline.saturating_duration_since(Instant::now());
+        let attempt = async || {
+            let image = self.cluster.refresh_to_write(topic).await?;
+            if let Some(code) = image.failed_topics.get(topic) {
+                Error::check(&**topic, *code, None)?;
+            }
+            Ok(image)
+        };
+        let what = format!("find topic {topic}");
+        self.cluster.retrying(&what, patience, attempt).await
     }
 
     /// Waits for memory. Meanwhile nothing lingers: that is what frees it.

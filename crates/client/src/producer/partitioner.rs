@@ -1,13 +1,6 @@
 //! Which partition a record goes to.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use parking_lot::Mutex;
 
@@ -56,21 +49,31 @@ pub trait Partitioner: fmt::Debug + Send + Sync {
 }
 
 /// Kafka's default: the key decides (murmur2), and records without one stay with a random partition
-/// until a batch is complete (KIP-480). While some partitions lag, they are chosen less often
-/// (KIP-794).
-#[derive(Debug, Default)]
+/// until it has got a batch's worth of bytes, so that each gets as much, however fast it is
+/// (KIP-794). Adaptively, partitions that lag are chosen less often.
+#[derive(Debug)]
 pub struct DefaultPartitioner {
     ignore_keys: bool,
     is_adaptive: bool,
-    sticky: Mutex<HashMap<Arc<str>, i32>>,
+    batch_bytes: usize,
+    sticky: Mutex<HashMap<Arc<str>, Stay>>,
+}
+
+/// Where the records of a topic go for now.
+#[derive(Debug)]
+struct Stay {
+    partition: i32,
+    /// What has gone there meanwhile.
+    bytes: usize,
 }
 
 impl DefaultPartitioner {
-    /// With `partitioner.ignore.keys` and `partitioner.adaptive.partitioning.enable`.
-    pub fn new(ignore_keys: bool, is_adaptive: bool) -> Self {
+    /// With `partitioner.ignore.keys`, `partitioner.adaptive.partitioning.enable` and `batch.size`.
+    pub fn new(ignore_keys: bool, is_adaptive: bool, batch_bytes: usize) -> Self {
         Self {
             ignore_keys,
             is_adaptive,
+            batch_bytes: batch_bytes.max(1),
             sticky: Mutex::default(),
         }
     }
@@ -81,31 +84,49 @@ impl Partitioner for DefaultPartitioner {
         if let (Some(key), false) = (&record.key, self.ignore_keys) {
             return murmur2::partition_of(key, partitions.count()) as i32;
         }
+        let bytes = record.bytes_max();
         let mut sticky = self.sticky.lock();
-        match sticky.get(&record.topic) {
-            Some(partition) if (*partition as usize) < partitions.count() => *partition,
-            _ => {
-                let chosen = choose(partitions, self.is_adaptive, fastrand::f64());
-                sticky.insert(Arc::clone(&record.topic), chosen);
-                chosen
-            }
+        if let Some(stay) = sticky.get_mut(&record.topic)
+            // Twice as much only where batches are sent before they are full.
+            && stay.bytes < 2 * self.batch_bytes
+            && (stay.partition as usize) < partitions.count()
+        {
+            stay.bytes += bytes;
+            return stay.partition;
         }
+        let partition = choose(partitions, self.is_adaptive, fastrand::f64());
+        sticky.insert(Arc::clone(&record.topic), Stay { partition, bytes });
+        partition
     }
 
     fn batch_completed(&self, topic: &str) {
-        self.sticky.lock().remove(topic);
+        let mut sticky = self.sticky.lock();
+        let is_served = |stay: &Stay| self.batch_bytes <= stay.bytes;
+        if sticky.get(topic).is_some_and(is_served) {
+            sticky.remove(topic);
+        }
     }
 }
 
-/// One after the other, whatever the key.
+/// The partitions of each topic one after the other, whatever the key.
 #[derive(Debug, Default)]
 pub struct RoundRobinPartitioner {
-    next: AtomicUsize,
+    next: Mutex<HashMap<Arc<str>, usize>>,
+}
+
+impl RoundRobinPartitioner {
+    fn next(&self, topic: &Arc<str>) -> usize {
+        let mut next = self.next.lock();
+        let next = next.entry(Arc::clone(topic)).or_default();
+        let turn = *next;
+        *next = turn.wrapping_add(1);
+        turn
+    }
 }
 
 impl Partitioner for RoundRobinPartitioner {
-    fn partition(&self, _: &ProducerRecord, partitions: Partitions<'_>) -> i32 {
-        let next = self.next.fetch_add(1, Ordering::Relaxed);
+    fn partition(&self, record: &ProducerRecord, partitions: Partitions<'_>) -> i32 {
+        let next = self.next(&record.topic);
         let available = partitions.available();
         let turn = next.checked_rem(available.len());
         match turn.and_then(|turn| available.get(turn)) {
@@ -149,25 +170,37 @@ mod tests {
     }
 
     #[test]
-    fn records_without_a_key_stay_until_a_batch_is_complete() {
-        let partitioner = DefaultPartitioner::new(false, true);
-        let record = ProducerRecord::new("t", "value");
+    fn records_without_a_key_stay_until_a_batchs_worth_has_gone() {
+        let record = ProducerRecord::new("t", vec![0; 100]);
+        let partitioner = DefaultPartitioner::new(false, true, 10 * record.bytes_max());
         let all = [(0, 0), (1, 0), (2, 0), (3, 0)];
-        let chosen = with(&all, |it| partitioner.partition(&record, it));
-        for _ in 0..100 {
-            assert_eq!(with(&all, |it| partitioner.partition(&record, it)), chosen);
-        }
         let mut seen = std::collections::BTreeSet::new();
-        for _ in 0..1000 {
+        for _ in 0..100 {
+            let chosen = with(&all, |it| partitioner.partition(&record, it));
+            for _ in 1..10 {
+                // Sent early: that does not let it move on.
+                partitioner.batch_completed("t");
+                assert_eq!(with(&all, |it| partitioner.partition(&record, it)), chosen);
+            }
             partitioner.batch_completed("t");
-            seen.insert(with(&all, |it| partitioner.partition(&record, it)));
+            seen.insert(chosen);
         }
         assert_eq!(seen.len(), 4);
     }
 
     #[test]
+    fn where_batches_never_fill_they_stay_for_twice_as_much() {
+        let record = ProducerRecord::new("t", vec![0; 100]).key("ignored");
+        let partitioner = DefaultPartitioner::new(true, true, 10 * record.bytes_max());
+        let at = |only| with(&[(only, 0)], |it| partitioner.partition(&record, it));
+        let chosen = [0; 20].map(|_| at(1));
+        assert_eq!(chosen, [1; 20]);
+        assert_eq!(at(3), 3);
+    }
+
+    #[test]
     fn a_key_leads_to_one_partition_whoever_is_available() {
-        let partitioner = DefaultPartitioner::new(false, true);
+        let partitioner = DefaultPartitioner::new(false, true, 100);
         let record = ProducerRecord::new("t", "value").key("key");
         let chosen = with(&[], |it| partitioner.partition(&record, it));
         let again = with(&[(3, 9)], |it| partitioner.partition(&record, it));
@@ -191,5 +224,16 @@ mod tests {
         let available = [(1, 0), (3, 0)];
         let chosen = [0; 4].map(|_| with(&available, |it| partitioner.partition(&record, it)));
         assert_eq!(chosen, [1, 3, 1, 3]);
+    }
+
+    #[test]
+    fn round_robin_counts_by_topic() {
+        let partitioner = RoundRobinPartitioner::default();
+        let all = [(0, 0), (1, 0)];
+        let chosen = ["a", "b", "a", "b"].map(|topic| {
+            let record = ProducerRecord::new(topic, "value");
+            with(&all, |it| partitioner.partition(&record, it))
+        });
+        assert_eq!(chosen, [0, 0, 1, 1]);
     }
 }

@@ -128,17 +128,20 @@ impl Sender {
         let Some(begun_before) = now.checked_sub(timeout) else {
             return;
         };
-        let error = |topic: &str| Error::TimedOut {
-            what: format!("send to {topic}"),
+        let error = |place: &Place, last: Option<Error>| Error::TimedOut {
+            what: format!("send to {}", name(place)),
             after: timeout,
-            last: Box::new(Error::Unanswered),
+            last: Box::new(last.unwrap_or(Error::Unanswered)),
         };
-        for batch in self.accumulator.take_begun_before(begun_before) {
-            batch.fail(error("a partition without a leader"));
+        for (place, batch) in self.accumulator.take_begun_before(begun_before) {
+            let lane = self.lanes.get(&place);
+            let last = lane.and_then(|lane| lane.last_error.clone());
+            batch.fail(error(&place, last));
         }
-        for ((topic, _), lane) in &mut self.lanes {
+        for (place, lane) in &mut self.lanes {
             for parcel in lane.take_expired(begun_before) {
-                parcel.batch.tell(Err(error(topic)));
+                let error = error(place, lane.last_error.clone());
+                parcel.batch.tell(Err(error));
             }
         }
     }
@@ -195,7 +198,7 @@ impl Sender {
     /// What a partition may do next; under the common identity, if it can.
     fn next_of(&mut self, place: &Place, now: Instant) -> Next {
         if !self.lanes.contains_key(place) {
-            let lane = Lane::new(self.config.idempotence);
+            let lane = Lane::new(self.config.idempotence, self.config.max_in_flight);
             self.lanes.insert(place.clone(), lane);
         }
         let Some(lane) = self.lanes.get_mut(place) else {
@@ -334,7 +337,7 @@ impl Sender {
 
     /// Nothing that waits can be sent, for a reason that will not pass.
     fn give_up_waiting(&mut self, now: Instant, error: &Error) {
-        for batch in self.accumulator.take_begun_before(now) {
+        for (_, batch) in self.accumulator.take_begun_before(now) {
             batch.fail(error.clone());
         }
         for lane in self.lanes.values_mut() {
@@ -364,14 +367,15 @@ impl Sender {
             let error = Error::Incomplete(name(&item.place));
             return self.failed(item, error);
         };
-        if let Some(hint) = hint {
-            let (topic, partition) = &item.place;
-            self.cluster.believe(topic, *partition, &hint);
-        }
-        self.judge(item, result);
+        let (topic, partition) = &item.place;
+        let is_led_elsewhere =
+            hint.is_some_and(|hint| self.cluster.believe(topic, *partition, &hint));
+        self.judge(item, result, is_led_elsewhere);
     }
 
-    fn judge(&mut self, item: Item, result: &PartitionProduceResponse) {
+    /// Deals with what a broker says of one batch; `is_led_elsewhere` if it says in the same answer
+    /// who leads the partition instead.
+    fn judge(&mut self, item: Item, result: &PartitionProduceResponse, is_led_elsewhere: bool) {
         if !result.error_code.is_error() {
             return self.delivered(item, Some(result));
         }
@@ -383,21 +387,54 @@ impl Sender {
         match result.error_code {
             // It was written before, by an attempt whose answer was lost.
             ErrorCode::DuplicateSequenceNumber => self.delivered(item, None),
-            ErrorCode::OutOfOrderSequenceNumber => {
-                let lane = self.lanes.get(&item.place);
-                if lane.is_some_and(Lane::has_others_under_way) {
-                    self.again(item, error);
-                } else {
-                    self.give_up(item, error);
-                }
+            ErrorCode::MessageTooLarge => self.split(item, error),
+            // Behind another that failed: in order again once both are back.
+            ErrorCode::OutOfOrderSequenceNumber if self.has_others_under_way(&item.place) => {
+                self.again(item, error);
             }
-            ErrorCode::UnknownProducerId | ErrorCode::InvalidProducerEpoch => {
+            // The broker has lost what this batch follows, or all it knew of this producer, or has
+            // it from another. None of that has written the batch.
+            ErrorCode::OutOfOrderSequenceNumber
+            | ErrorCode::UnknownProducerId
+            | ErrorCode::InvalidProducerEpoch => {
                 if let Some(lane) = self.lanes.get_mut(&item.place) {
                     lane.forget_identity();
                 }
                 self.again(item, error);
             }
+            _ if is_led_elsewhere && error.retriable() => {
+                self.staleness.mark(&item.place.0);
+                self.again_after(Duration::ZERO, item, error);
+            }
             _ => self.failed(item, error),
+        }
+    }
+
+    fn has_others_under_way(&self, place: &Place) -> bool {
+        let lane = self.lanes.get(place);
+        lane.is_some_and(Lane::has_others_under_way)
+    }
+
+    /// Sends a batch that is too large for the topic in two parts, or gives a single record up.
+    fn split(&mut self, item: Item, error: Error) {
+        let Item {
+            topic_id,
+            place,
+            parcel,
+        } = item;
+        let Some(lane) = self.lanes.get_mut(&place) else {
+            return parcel.batch.tell(Err(error));
+        };
+        match lane.split(parcel) {
+            Ok(()) => tracing::debug!(place = name(&place), "a batch is too large: sent in two"),
+            Err(parcel) => {
+                let item = Item {
+                    topic_id,
+                    place,
+                    parcel,
+                };
+                self.give_up(item, error);
+            }
         }
     }
 
@@ -420,8 +457,13 @@ impl Sender {
         self.again(item, error);
     }
 
-    /// Sends it again after a pause, unless it was tried often or long enough.
+    /// Sends it again after a pause that grows, unless it was tried often or long enough.
     fn again(&mut self, item: Item, error: Error) {
+        let pause = self.cluster.retry_pause(item.parcel.failures + 1);
+        self.again_after(pause, item, error);
+    }
+
+    fn again_after(&mut self, pause: Duration, item: Item, error: Error) {
         let now = Instant::now();
         let timeout = self.config.delivery_timeout;
         if self.config.retries <= item.parcel.failures {
@@ -436,9 +478,8 @@ impl Sender {
             return self.give_up(item, error);
         }
         tracing::debug!(place = name(&item.place), %error, "sending again");
-        let pause = self.cluster.retry_pause(item.parcel.failures + 1);
         if let Some(lane) = self.lanes.get_mut(&item.place) {
-            lane.failed(item.parcel, now + pause);
+            lane.failed(item.parcel, error, now + pause);
         }
     }
 
