@@ -117,6 +117,9 @@ pub enum Error {
         /// The group.
         group: String,
     },
+    /// As many commits wait for the coordinator as may.
+    #[error("not committed: {0} commits are waiting for the coordinator already")]
+    CommitsWaiting(usize),
     /// What a broker sent is damaged. Seeking behind it passes over it.
     #[error("read {topic}-{partition} at offset {offset}: {reason}")]
     Unreadable {
@@ -180,6 +183,7 @@ impl Error {
             | Self::BadPattern { .. }
             | Self::Rebalancing { .. }
             | Self::NotAMember { .. }
+            | Self::CommitsWaiting(_)
             | Self::Unreadable { .. }
             | Self::TimedOut { .. } => false,
         }

@@ -74,6 +74,17 @@ impl Cluster {
             .get(&coordinator.address, Purpose::Requests)
             .await?)
     }
+
+    /// A connection to it for requests that wait for the other members of a group.
+    pub(crate) async fn connect_to_join(
+        &self,
+        coordinator: &Coordinator,
+    ) -> Result<Connection, Error> {
+        Ok(self
+            .pool
+            .get(&coordinator.address, Purpose::Membership)
+            .await?)
+    }
 }
 
 /// The one coordinator of an answer to one key, in the form of an answer to several.

@@ -19,6 +19,8 @@ pub(crate) enum Purpose {
     Requests,
     /// Fetches, which wait for records.
     Fetches,
+    /// Joins of a group, which wait for its other members.
+    Membership,
 }
 
 /// How soon a connection can be had; the soonest first.

@@ -25,11 +25,22 @@ pub(crate) struct Position {
     pub(crate) leader_epoch: i32,
 }
 
+/// Where reading begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// Where the group has committed; if it has not, as `auto.offset.reset` says.
+    Committed,
+    /// As `auto.offset.reset` says.
+    Reset,
+    /// There.
+    Spec(OffsetSpec),
+}
+
 /// What is known of a partition's position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Whereabouts {
-    /// To be found; `None` as `auto.offset.reset` says.
-    Unknown(Option<OffsetSpec>),
+    /// To be found.
+    Unknown(Start),
     /// Somebody asks a broker.
     Asked,
     /// Known.
@@ -261,7 +272,7 @@ mod tests {
         let mut assignment = assignment([2, 0]);
         let first = place("t", 0);
         let turn = assignment.get_mut(&first).unwrap().turn;
-        assert!(assignment.seek(&first, Whereabouts::Unknown(None)));
+        assert!(assignment.seek(&first, Whereabouts::Unknown(Start::Reset)));
         assert_eq!(poll(&mut assignment, 9), []);
         assert_eq!(assignment.position(&first), None);
         assert_ne!(assignment.get_mut(&first).unwrap().turn, turn);

@@ -19,13 +19,17 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    assignment::{Assignment, Position, Whereabouts},
+    assignment::{Assignment, Position, Start, Whereabouts},
     chunk::{Chunk, Place},
     config::{ConsumerConfig, IsolationLevel, OffsetReset},
+    group::{self, coordinator::CoordinatorLink},
     session::{FetchSession, Wanted},
 };
 use crate::{
-    admin::offsets::{self, OffsetSpec},
+    admin::{
+        group_offsets::CommittedOffset,
+        offsets::{self, OffsetSpec, TopicPartition},
+    },
     cluster::{Cluster, image, staleness::Staleness},
     error::Error,
 };
@@ -38,7 +42,7 @@ const EVENTS_MAX: usize = 64;
 pub(crate) struct Shared {
     pub(crate) assignment: Mutex<Assignment>,
     /// For the poll: there may be something to hand out.
-    pub(crate) arrived: Notify,
+    pub(crate) arrived: Arc<Notify>,
     /// For the fetcher: there may be something to fetch.
     pub(crate) wanted: Notify,
 }
@@ -49,6 +53,8 @@ pub(crate) struct Fetcher {
     cluster: Arc<Cluster>,
     config: Arc<ConsumerConfig>,
     shared: Arc<Shared>,
+    /// Of the group, if the consumer has one.
+    coordinator: Option<Arc<CoordinatorLink>>,
     brokers: HashMap<i32, Broker>,
     events: (mpsc::Sender<Event>, mpsc::Receiver<Event>),
     staleness: Staleness,
@@ -75,6 +81,11 @@ enum Event {
     },
     /// Positions were found, or not.
     Found(Vec<Found>),
+    /// The group's positions of these partitions were read, or not.
+    Committed {
+        committed: Vec<(Place, u64)>,
+        outcome: Result<BTreeMap<TopicPartition, CommittedOffset>, Error>,
+    },
     Refreshed(Result<(), Error>),
 }
 
@@ -92,6 +103,7 @@ impl Fetcher {
         cluster: Arc<Cluster>,
         config: Arc<ConsumerConfig>,
         shared: Arc<Shared>,
+        coordinator: Option<Arc<CoordinatorLink>>,
         stop: CancellationToken,
     ) -> Self {
         let now = Instant::now();
@@ -100,6 +112,7 @@ impl Fetcher {
             cluster,
             config,
             shared,
+            coordinator,
             brokers: HashMap::new(),
             events: mpsc::channel(EVENTS_MAX),
             stop,
@@ -143,19 +156,29 @@ impl Fetcher {
             OffsetReset::None => None,
         };
         let mut unknown = Vec::new();
+        let mut committed = Vec::new();
         let mut assignment = self.shared.assignment.lock();
         let places: Vec<Place> = assignment.iter().map(|(place, _)| place.clone()).collect();
         for place in places {
             let Some(assigned) = assignment.get_mut(&place) else {
                 continue;
             };
-            let Whereabouts::Unknown(wanted) = assigned.whereabouts else {
+            let Whereabouts::Unknown(start) = assigned.whereabouts else {
                 continue;
             };
             if !assigned.may_be_asked_about(now) {
                 continue;
             }
-            if let Some(spec) = wanted.or(policy) {
+            let spec = match start {
+                Start::Committed if self.coordinator.is_some() => {
+                    assigned.whereabouts = Whereabouts::Asked;
+                    committed.push((place, assigned.turn));
+                    continue;
+                }
+                Start::Committed | Start::Reset => policy,
+                Start::Spec(spec) => Some(spec),
+            };
+            if let Some(spec) = spec {
                 assigned.whereabouts = Whereabouts::Asked;
                 unknown.push((place, assigned.turn, spec));
             } else {
@@ -165,6 +188,30 @@ impl Fetcher {
             }
         }
         drop(assignment);
+        self.ask_coordinator(committed);
+        self.ask_leaders(unknown);
+    }
+
+    /// Asks for the positions that the group has committed.
+    fn ask_coordinator(&self, committed: Vec<(Place, u64)>) {
+        let Some(coordinator) = self.coordinator.clone().filter(|_| !committed.is_empty()) else {
+            return;
+        };
+        let require_stable = self.config.isolation == IsolationLevel::ReadCommitted;
+        let events = self.events.0.clone();
+        tokio::spawn(async move {
+            let wanted: Vec<_> = committed
+                .iter()
+                .map(|((topic, partition), _)| (topic.to_string(), *partition))
+                .collect();
+            let outcome = group::offsets::fetch(&coordinator, &wanted, require_stable).await;
+            let event = Event::Committed { committed, outcome };
+            let _ = events.send(event).await;
+        });
+    }
+
+    /// Asks the leaders for the beginnings and the ends.
+    fn ask_leaders(&self, unknown: Vec<(Place, u64, OffsetSpec)>) {
         if unknown.is_empty() {
             return;
         }
@@ -280,10 +327,45 @@ impl Fetcher {
                 answer,
             } => self.fetched(broker, &asked, answer),
             Event::Found(found) => self.found(found),
+            Event::Committed { committed, outcome } => self.begin_at(committed, &outcome),
             Event::Refreshed(refreshed) => {
                 self.staleness.answered(Instant::now());
                 if let Err(error) = refreshed {
                     tracing::debug!(%error, "could not refresh the metadata");
+                }
+            }
+        }
+    }
+
+    /// Begins where the group has committed.
+    fn begin_at(
+        &self,
+        committed: Vec<(Place, u64)>,
+        outcome: &Result<BTreeMap<TopicPartition, CommittedOffset>, Error>,
+    ) {
+        let mut assignment = self.shared.assignment.lock();
+        for (place, turn) in committed {
+            let Some(assigned) = assignment.get_mut(&place).filter(|it| it.turn == turn) else {
+                continue;
+            };
+            match outcome {
+                Ok(offsets) => {
+                    let found = offsets.get(&(place.0.to_string(), place.1));
+                    let reset = Whereabouts::Unknown(Start::Reset);
+                    assigned.whereabouts = found.map_or(reset, |committed| {
+                        Whereabouts::At(Position {
+                            offset: committed.offset,
+                            leader_epoch: committed.leader_epoch.unwrap_or(-1),
+                        })
+                    });
+                }
+                Err(error) => {
+                    assigned.whereabouts = Whereabouts::Unknown(Start::Committed);
+                    assigned.not_before = Some(Instant::now() + self.config.client.retry_backoff);
+                    if error.is_final() {
+                        assigned.error = Some(error.clone());
+                        self.shared.arrived.notify_one();
+                    }
                 }
             }
         }
@@ -308,9 +390,11 @@ impl Fetcher {
                     });
                 }
                 // No record is that late: the next one may be.
-                Ok(_) => assigned.whereabouts = Whereabouts::Unknown(Some(OffsetSpec::Latest)),
+                Ok(_) => {
+                    assigned.whereabouts = Whereabouts::Unknown(Start::Spec(OffsetSpec::Latest))
+                }
                 Err(error) => {
-                    assigned.whereabouts = Whereabouts::Unknown(Some(found.spec));
+                    assigned.whereabouts = Whereabouts::Unknown(Start::Spec(found.spec));
                     assigned.not_before = Some(Instant::now() + self.config.client.retry_backoff);
                     if error.is_final() {
                         assigned.error = Some(error);
@@ -396,7 +480,7 @@ impl Fetcher {
                     topic = %place.0, partition = place.1, offset = wanted.offset,
                     "the position is outside of the log"
                 );
-                assigned.whereabouts = Whereabouts::Unknown(None);
+                assigned.whereabouts = Whereabouts::Unknown(Start::Reset);
             }
             code if code.retriable() || code == ErrorCode::UnknownTopicId => {
                 assigned.not_before = Some(Instant::now() + self.config.client.retry_backoff);

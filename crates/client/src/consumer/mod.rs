@@ -1,4 +1,4 @@
-//! Reads records: of partitions that the caller assigns, from positions that the caller may move.
+//! Reads records: of partitions that the caller assigns, or that a group shares.
 //!
 //! In the order a record comes:
 //! - `assignment`: which partitions are read, and where each stands
@@ -6,35 +6,62 @@
 //! - `session`: requests that name only what changed
 //! - `chunk`: from the bytes of an answer to records
 //! - [`record`]: what the poll returns
+//! - [`stream`]: the same one by one
 //!
-//! There are no consumer groups here yet.
+//! And of the group:
+//! - [`group`]: belonging to it
+//! - `rebalance`: the poll's part when partitions come and go
+//! - `commits`: what was processed
 
 mod assignment;
 mod chunk;
+mod commits;
 pub mod config;
 mod fetcher;
 pub mod group;
+mod rebalance;
 pub mod record;
 mod session;
+pub mod stream;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
-use tokio::time::{Instant, timeout_at};
+use parking_lot::Mutex;
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, timeout, timeout_at},
+};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::{
-    assignment::{Position, Whereabouts, place},
+    assignment::{Position, Start, Whereabouts, place},
+    commits::AutoCommit,
     config::ConsumerConfig,
     fetcher::{Fetcher, Shared},
-    group::listener,
+    group::{
+        Group, GroupMembership,
+        committer::Committer,
+        coordinator::CoordinatorLink,
+        link::Link,
+        listener::RebalanceListener,
+        member::{Member, Office},
+        subscription::Subscription,
+    },
+    rebalance::{LastCommit, SharedListener},
     record::ConsumerRecord,
 };
 use crate::{
-    admin::group_offsets::CommittedOffset,
     admin::offsets::{self, FoundOffset, OffsetSpec, TopicPartition},
     cluster::Cluster,
     error::Error,
 };
+
+/// How long a consumer that is closed waits for its last commit, and for its goodbye.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A consumer. It needs a tokio runtime to live on, and reads ahead while nobody polls.
 ///
@@ -55,23 +82,30 @@ use crate::{
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug)]
 pub struct Consumer {
     cluster: Arc<Cluster>,
     config: Arc<ConsumerConfig>,
     shared: Arc<Shared>,
-    _stop_fetching: DropGuard,
+    /// `None` without `group.id`.
+    group: Option<Arc<Group>>,
+    membership: Option<JoinHandle<()>>,
+    mode: Mutex<Mode>,
+    listener: Mutex<Option<SharedListener>>,
+    /// What the listener knows to be read.
+    told: BTreeSet<TopicPartition>,
+    last_commit: Option<LastCommit>,
+    auto_commit: AutoCommit,
+    stop: DropGuard,
 }
 
-/// A commit on its way.
-#[derive(Debug)]
-pub struct PendingCommit;
-
-impl PendingCommit {
-    /// Waits for its outcome.
-    pub async fn wait(self) -> Result<(), Error> {
-        Ok(())
-    }
+/// Who decides what is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Nobody,
+    /// The caller, by [`Consumer::assign`].
+    Caller,
+    /// The group.
+    Group,
 }
 
 impl Consumer {
@@ -81,101 +115,138 @@ impl Consumer {
         let cluster = Cluster::new(config.client.clone());
         let shared = Arc::<Shared>::default();
         let stop = CancellationToken::new();
+        let (group, membership) = match config.group_id.clone() {
+            None => (None, None),
+            Some(group_id) => {
+                let coordinator = CoordinatorLink::new(Arc::clone(&cluster), group_id);
+                let (group, membership) = join(coordinator, &config, &shared, &stop);
+                (Some(group), Some(membership))
+            }
+        };
         let fetcher = Fetcher::new(
             Arc::clone(&cluster),
             Arc::clone(&config),
             Arc::clone(&shared),
+            group.as_ref().map(|group| Arc::clone(&group.coordinator)),
             stop.clone(),
         );
         tokio::spawn(fetcher.run());
         Self {
+            auto_commit: AutoCommit::new(Instant::now() + config.auto_commit_interval),
             cluster,
             config,
             shared,
-            _stop_fetching: stop.drop_guard(),
+            group,
+            membership,
+            mode: Mutex::new(Mode::Nobody),
+            listener: Mutex::default(),
+            told: BTreeSet::new(),
+            last_commit: None,
+            stop: stop.drop_guard(),
         }
     }
 
-    /// Reads these partitions and no others. Those that were read already go on where they are,
-    /// new ones begin where `auto.offset.reset` says, unless a seek says otherwise.
+    /// Reads these partitions and no others. Those that were read already go on where they are;
+    /// new ones begin where the group has committed, or where `auto.offset.reset` says, unless a
+    /// seek says otherwise.
     ///
     /// Fails if the consumer subscribes to topics.
     pub fn assign(&self, partitions: &[TopicPartition]) -> Result<(), Error> {
-        let each = partitions
-            .iter()
-            .map(|(topic, partition)| (place(topic, *partition), Whereabouts::Unknown(None)));
+        self.set_mode(Mode::Caller, Mode::Group)?;
+        let each = partitions.iter().map(|(topic, partition)| {
+            let start = Whereabouts::Unknown(Start::Committed);
+            (place(topic, *partition), start)
+        });
         self.shared.assignment.lock().assign(each);
         self.shared.wanted.notify_one();
         Ok(())
     }
 
-    /// Shares topics with the other members of its group, from the next [`poll`](Self::poll) on.
-    /// A topic that does not exist yet is read as soon as it does.
-    pub fn subscribe(&self, _topics: &[String]) -> Result<(), Error> {
+    /// Shares topics with the other members of its group, from the next [`poll`](Self::poll) on,
+    /// instead of what it subscribed to before. A topic that does not exist yet is read as soon as
+    /// it does.
+    ///
+    /// Fails without a `group.id`, and if partitions are assigned.
+    pub fn subscribe(&self, topics: &[String]) -> Result<(), Error> {
+        self.subscribe_to(Subscription::Names(topics.iter().cloned().collect()))
+    }
+
+    /// The same for every topic whose whole name matches a regular expression, those that are
+    /// created later too: they are found when the metadata is refreshed, at the latest after
+    /// `metadata.max.age.ms`.
+    pub fn subscribe_pattern(&self, pattern: &str) -> Result<(), Error> {
+        self.subscribe_to(Subscription::by_pattern(pattern)?)
+    }
+
+    fn subscribe_to(&self, subscription: Subscription) -> Result<(), Error> {
+        let group = self.group()?;
+        self.set_mode(Mode::Group, Mode::Caller)?;
+        group.link.subscribe(subscription);
         Ok(())
     }
 
-    /// The same for every topic whose whole name matches, those that are created later too.
-    pub fn subscribe_pattern(&self, _pattern: &str) -> Result<(), Error> {
+    fn set_mode(&self, wanted: Mode, excluded: Mode) -> Result<(), Error> {
+        let mut mode = self.mode.lock();
+        if *mode == excluded {
+            return Err(Error::AssignedAndSubscribed);
+        }
+        *mode = wanted;
         Ok(())
     }
 
     /// Who hears of partitions that come and go; the one before no more.
-    pub fn set_rebalance_listener(&self, _listener: Box<dyn listener::RebalanceListener>) {}
+    pub fn set_rebalance_listener(&self, listener: Box<dyn RebalanceListener>) {
+        *self.listener.lock() = Some(Arc::new(tokio::sync::Mutex::new(listener)));
+    }
 
-    /// Reads nothing any more, and leaves its group.
+    /// Reads nothing any more, and leaves its group, after a commit if auto commit is on.
     pub async fn unsubscribe(&mut self) -> Result<(), Error> {
+        self.give_up_all(Instant::now() + self.config.client.api_timeout)
+            .await;
+        if let Some(group) = &self.group {
+            group.link.unsubscribe();
+        }
+        *self.mode.lock() = Mode::Nobody;
         Ok(())
     }
 
     /// Ends reading: commits if auto commit is on, and leaves the group, so that the others have
     /// its partitions at once. A static member does not leave: it may come back.
-    pub async fn close(self) -> Result<(), Error> {
-        Ok(())
+    ///
+    /// A consumer that is dropped instead is missed by its group only after `session.timeout.ms`.
+    pub async fn close(mut self) -> Result<(), Error> {
+        self.give_up_all(Instant::now() + CLOSE_TIMEOUT).await;
+        let Some(group) = self.group.take() else {
+            return Ok(());
+        };
+        let was_member = group.link.is_subscribed();
+        // Before the goodbye, so that no join comes after it.
+        self.stop.disarm().cancel();
+        if let Some(membership) = self.membership.take() {
+            // Fails only if it panicked; then there is nothing to wait for.
+            let _ = membership.await;
+        }
+        let identity = group.link.identity();
+        let is_known = was_member && !identity.member_id.is_empty();
+        if !is_known || self.config.group_instance_id.is_some() {
+            return Ok(());
+        }
+        let left = group.office.leave(&identity, "the consumer is closed");
+        timeout(CLOSE_TIMEOUT, left)
+            .await
+            .unwrap_or(Err(Error::Unanswered))
     }
 
-    /// What it is in its group, if it is in one or on its way.
-    pub fn group_membership(&self) -> Option<group::GroupMembership> {
-        None
-    }
-
-    /// Commits the positions of everything that polls have handed out.
-    pub async fn commit(&self) -> Result<(), Error> {
-        Ok(())
-    }
-
-    /// Commits these positions.
-    pub async fn commit_offsets(
-        &self,
-        _offsets: &BTreeMap<TopicPartition, CommittedOffset>,
-    ) -> Result<(), Error> {
-        Ok(())
-    }
-
-    /// Commits that this record was processed, and with it all before it in its partition.
-    pub async fn commit_record(&self, _record: &ConsumerRecord) -> Result<(), Error> {
-        Ok(())
-    }
-
-    /// As [`commit`](Self::commit), without waiting; the outcome may be waited for, or left alone.
-    pub fn commit_in_background(&self) -> PendingCommit {
-        PendingCommit
-    }
-
-    /// As [`commit_offsets`](Self::commit_offsets), without waiting.
-    pub fn commit_offsets_in_background(
-        &self,
-        _offsets: BTreeMap<TopicPartition, CommittedOffset>,
-    ) -> PendingCommit {
-        PendingCommit
-    }
-
-    /// What the group has committed of these partitions; of those that are absent nothing.
-    pub async fn committed(
-        &self,
-        _partitions: &[TopicPartition],
-    ) -> Result<BTreeMap<TopicPartition, CommittedOffset>, Error> {
-        Ok(BTreeMap::new())
+    /// What it is in its group, if it subscribes to anything.
+    pub fn group_membership(&self) -> Option<GroupMembership> {
+        let group = self.group.as_ref()?;
+        let identity = group.link.identity();
+        group.link.is_subscribed().then(|| GroupMembership {
+            group_id: group.coordinator.group_id().to_owned(),
+            instance_id: self.config.group_instance_id.clone(),
+            member_id: identity.member_id,
+            generation: identity.generation,
+        })
     }
 
     /// The partitions that are read.
@@ -189,24 +260,38 @@ impl Consumer {
 
     /// Waits for records until there are some or `timeout` is over; the latter gives none.
     ///
+    /// It is also where the group is heard: partitions come and go, listeners are called, and
+    /// positions are committed, only within polls. A listener's call may make it last longer than
+    /// `timeout`. A consumer that does not poll for `max.poll.interval.ms` leaves its group.
+    ///
     /// Cancellation safe: nothing is handed out by a poll that was cancelled.
     pub async fn poll(&mut self, timeout: Duration) -> Result<Vec<ConsumerRecord>, Error> {
-        let deadline = Instant::now() + timeout;
+        self.poll_up_to(self.config.max_poll_records, timeout).await
+    }
+
+    pub(crate) async fn poll_up_to(
+        &mut self,
+        records_max: usize,
+        timeout: Duration,
+    ) -> Result<Vec<ConsumerRecord>, Error> {
+        let now = Instant::now();
+        let deadline = now + timeout;
+        self.auto_commit(now);
         loop {
-            let records = self
-                .shared
-                .assignment
-                .lock()
-                .poll(self.config.max_poll_records)?;
+            if let Some(group) = &self.group {
+                group.link.polled(Instant::now());
+            }
+            if !self.attend_group(deadline).await? {
+                return Ok(Vec::new());
+            }
+            let records = self.shared.assignment.lock().poll(records_max)?;
             // Something may have become empty: it can be fetched again.
             self.shared.wanted.notify_one();
             if !records.is_empty() {
                 return Ok(records);
             }
-            if timeout_at(deadline, self.shared.arrived.notified())
-                .await
-                .is_err()
-            {
+            let arrived = timeout_at(deadline, self.shared.arrived.notified()).await;
+            if arrived.is_err() {
                 return Ok(Vec::new());
             }
         }
@@ -230,7 +315,7 @@ impl Consumer {
 
     /// Goes on from the beginning or the end of a partition, or from a time.
     pub fn seek_to(&self, topic: &str, partition: i32, spec: OffsetSpec) -> Result<(), Error> {
-        self.move_to(topic, partition, Whereabouts::Unknown(Some(spec)))
+        self.move_to(topic, partition, Whereabouts::Unknown(Start::Spec(spec)))
     }
 
     fn move_to(&self, topic: &str, partition: i32, to: Whereabouts) -> Result<(), Error> {
@@ -276,4 +361,50 @@ impl Consumer {
     ) -> BTreeMap<TopicPartition, Result<FoundOffset, Error>> {
         offsets::list_offsets(&self.cluster, wanted).await
     }
+}
+
+impl std::fmt::Debug for Consumer {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Consumer")
+            .field("config", &self.config)
+            .field("assignment", &self.assignment())
+            .field("membership", &self.group_membership())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Starts the tasks of a group.
+fn join(
+    coordinator: CoordinatorLink,
+    config: &Arc<ConsumerConfig>,
+    shared: &Shared,
+    stop: &CancellationToken,
+) -> (Arc<Group>, JoinHandle<()>) {
+    let (coordinator, link) = (Arc::new(coordinator), Arc::<Link>::default());
+    let office = Arc::new(Office {
+        coordinator: Arc::clone(&coordinator),
+        config: Arc::clone(config),
+    });
+    let (commits, committer) = Committer::new(
+        Arc::clone(&coordinator),
+        Arc::clone(&link),
+        config.group_instance_id.clone(),
+    );
+    // It ends when nobody can ask for commits any more.
+    tokio::spawn(committer.run());
+    let member = Member::new(
+        Arc::clone(&office),
+        Arc::clone(&link),
+        Arc::clone(&shared.arrived),
+        stop.clone(),
+    );
+    let membership = tokio::spawn(member.run());
+    let group = Group {
+        coordinator,
+        link,
+        commits,
+        office,
+    };
+    (Arc::new(group), membership)
 }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::admin::{group_offsets::CommittedOffset, offsets::TopicPartition};
+
 pub use odradek_protocol::records::TimestampType;
 
 /// A record as it lies in a partition. Key, value and headers share the memory in which they came.
@@ -27,4 +29,16 @@ pub struct ConsumerRecord {
     pub value: Option<Bytes>,
     /// Headers, in the producer's order; keys may repeat, and may be any bytes.
     pub headers: Vec<(Bytes, Option<Bytes>)>,
+}
+
+impl ConsumerRecord {
+    /// What is to be committed once it was processed: its partition, and the offset after it.
+    pub fn position_after(&self) -> (TopicPartition, CommittedOffset) {
+        let committed = CommittedOffset {
+            offset: self.offset + 1,
+            leader_epoch: (0 <= self.leader_epoch).then_some(self.leader_epoch),
+            metadata: String::new(),
+        };
+        ((self.topic.to_string(), self.partition), committed)
+    }
 }

@@ -15,10 +15,7 @@
 //! - While the poll is awaited heartbeats go on, and so does the time in which it must come.
 //! - An answer to a question that was overtaken by another changes nothing.
 
-use std::{
-    collections::BTreeSet,
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use odradek_protocol::{
     ErrorCode,
@@ -56,6 +53,14 @@ pub(crate) struct Identity {
     pub(crate) generation: i32,
 }
 
+/// What a member was assigned last, for assignors that change as little as possible.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Previous {
+    pub(crate) partitions: BTreeSet<TopicPartition>,
+    /// In which generation that was; [`NO_GENERATION`] before the first.
+    pub(crate) generation: i32,
+}
+
 /// Something that happened.
 #[derive(Debug)]
 pub(crate) enum Event {
@@ -75,11 +80,13 @@ pub(crate) enum Event {
         attempt: u64,
         answer: Result<SyncGroupResponse, Error>,
     },
-    /// A heartbeat or a commit of who was known by `of` was answered.
+    /// A heartbeat of who was known by `of` was answered.
     Heard {
         of: Identity,
         answer: Result<(), Error>,
     },
+    /// A commit was refused: the next heartbeat will tell why.
+    Doubted,
     /// What this member, as the leader, has shared out is not what there is any more.
     OutOfDate,
     /// Time has passed.
@@ -122,6 +129,7 @@ pub(crate) enum Effect {
         identity: Identity,
         topics: BTreeSet<String>,
         owned: BTreeSet<TopicPartition>,
+        previous: Previous,
     },
     Sync {
         attempt: u64,
@@ -170,6 +178,7 @@ pub(crate) struct Membership {
     topics: Option<BTreeSet<String>>,
     joined_topics: BTreeSet<String>,
     owned: BTreeSet<TopicPartition>,
+    previous: Previous,
     leads: bool,
     /// To be joined again as soon as the poll has taken the assignment.
     is_overtaken: bool,
@@ -194,6 +203,10 @@ impl Membership {
             topics: None,
             joined_topics: BTreeSet::new(),
             owned: BTreeSet::new(),
+            previous: Previous {
+                partitions: BTreeSet::new(),
+                generation: NO_GENERATION,
+            },
             leads: false,
             is_overtaken: false,
             attempt: 0,
@@ -209,6 +222,11 @@ impl Membership {
     /// By what the coordinator knows it now.
     pub(crate) const fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// Whether it waits for a poll to begin with.
+    pub(crate) fn awaits_poll(&self) -> bool {
+        self.state == State::Out
     }
 
     /// Whether it shares the partitions out.
@@ -228,7 +246,10 @@ impl Membership {
             _ if !self.is_alive() => None,
             _ => {
                 let heartbeat_at = (!self.is_heartbeat_sent).then_some(self.heartbeat_at);
-                [heartbeat_at, self.poll_missed_at()].into_iter().flatten().min()
+                [heartbeat_at, self.poll_missed_at()]
+                    .into_iter()
+                    .flatten()
+                    .min()
             }
         }
     }
@@ -236,7 +257,10 @@ impl Membership {
     /// Takes in what happened, and says what to do.
     pub(crate) fn handle(&mut self, event: Event, now: Instant) -> Option<Effect> {
         match event {
-            Event::Topics(topics) => self.subscribe(topics, now),
+            Event::Topics(topics) => {
+                self.subscribe(topics);
+                None
+            }
             Event::Unsubscribed => self.unsubscribe(),
             Event::Polled => {
                 self.polled_at = Some(now);
@@ -245,7 +269,7 @@ impl Membership {
                 }
                 None
             }
-            Event::Done { number, done } if number == self.number => self.done(done, now),
+            Event::Done { number, done } if number == self.number => self.done(done),
             Event::Joined { attempt, answer }
                 if self.state == State::Joining && attempt == self.attempt =>
             {
@@ -262,6 +286,10 @@ impl Membership {
                 }
                 None
             }
+            Event::Doubted => {
+                self.heartbeat_at = now;
+                None
+            }
             Event::OutOfDate => {
                 self.join_again();
                 None
@@ -271,14 +299,13 @@ impl Membership {
         }
     }
 
-    fn subscribe(&mut self, topics: BTreeSet<String>, _now: Instant) -> Option<Effect> {
+    fn subscribe(&mut self, topics: BTreeSet<String>) {
         self.topics = Some(topics);
         if self.state == State::Out && self.polled_at.is_some() {
             self.begin();
         } else if self.topics.as_ref() != Some(&self.joined_topics) {
             self.join_again();
         }
-        None
     }
 
     fn unsubscribe(&mut self) -> Option<Effect> {
@@ -308,7 +335,10 @@ impl Membership {
     /// Asks the poll to give up what has to be given up.
     fn prepare(&mut self, lost: bool) {
         let topics = self.topics.clone().unwrap_or_default();
-        self.enter(State::Preparing { lost }, Some(Notice::Prepare { lost, topics }));
+        self.enter(
+            State::Preparing { lost },
+            Some(Notice::Prepare { lost, topics }),
+        );
     }
 
     /// Once nothing else is under way.
@@ -332,7 +362,7 @@ impl Membership {
         self.number += 1;
     }
 
-    fn done(&mut self, done: Done, now: Instant) -> Option<Effect> {
+    fn done(&mut self, done: Done) -> Option<Effect> {
         match (self.state, done) {
             (State::Preparing { .. }, Done::Prepared { owned }) => {
                 self.owned = owned;
@@ -358,7 +388,6 @@ impl Membership {
                 self.number += 1;
                 None
             }
-            (State::Pausing { .. }, _) => self.tick(now),
             _ => None,
         }
     }
@@ -373,6 +402,7 @@ impl Membership {
             identity: self.identity.clone(),
             topics: self.joined_topics.clone(),
             owned: self.owned.clone(),
+            previous: self.previous.clone(),
         }
     }
 
@@ -419,13 +449,16 @@ impl Membership {
                     let indexes = topic.partitions.into_iter();
                     indexes.map(move |index| (topic.topic.clone(), index))
                 });
-                self.enter(State::Settling, Some(Notice::Assigned(each.collect())));
+                self.previous = Previous {
+                    partitions: each.collect(),
+                    generation: self.identity.generation,
+                };
+                let assigned = Notice::Assigned(self.previous.partitions.clone());
+                self.enter(State::Settling, Some(assigned));
                 None
             }
             // The next rebalance has begun before the assignment came.
-            Err(error) if error.code() == Some(ErrorCode::RebalanceInProgress) => {
-                Some(self.join())
-            }
+            Err(error) if error.code() == Some(ErrorCode::RebalanceInProgress) => Some(self.join()),
             Err(error) => self.join_failed(error, now),
         }
     }
@@ -457,7 +490,6 @@ impl Membership {
         self.terms.backoff.after(self.failures, self.random.f64())
     }
 
-    /// A heartbeat or a commit was answered.
     fn heard(&mut self, answer: Result<(), Error>, now: Instant) {
         self.is_heartbeat_sent = false;
         let Err(error) = answer else {
@@ -532,7 +564,8 @@ impl Membership {
     }
 
     fn poll_missed_at(&self) -> Option<Instant> {
-        self.polled_at.map(|polled_at| polled_at + self.terms.max_poll_interval)
+        self.polled_at
+            .map(|polled_at| polled_at + self.terms.max_poll_interval)
     }
 
     fn what(&self, verb: &str) -> String {
