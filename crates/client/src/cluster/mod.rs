@@ -165,13 +165,10 @@ impl Cluster {
         });
     }
 
-    /// Believes a broker that said who leads a partition now (KIP-951). Whether that is news.
-    pub(crate) fn believe(&self, topic: &str, partition: i32, hint: &LeaderHint) -> bool {
-        let before = self
-            .image
+    /// Believes a broker that said who leads a partition now (KIP-951).
+    pub(crate) fn believe(&self, topic: &str, partition: i32, hint: &LeaderHint) {
+        self.image
             .rcu(|image| image.with_leader(topic, partition, hint));
-        let known = before.partition(topic, partition);
-        known.is_some_and(|known| known.leader_epoch < hint.leader_epoch)
     }
 
     /// A connection to any broker that takes one: an open one if there is, then the known brokers

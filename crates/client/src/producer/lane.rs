@@ -12,7 +12,7 @@
 //! Without idempotence batches that are under way together may change places when one fails, as
 //! Kafka documents for `max.in.flight.requests.per.connection` above 1.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use tokio::time::Instant;
 
@@ -26,12 +26,14 @@ pub(crate) struct Identity {
     pub(crate) epoch: i16,
 }
 
+/// Where a batch is among the lane's, and of a batch that was cut its first record.
+type BatchPlace = (u64, i32);
+
 /// A batch that was taken to be sent.
 #[derive(Debug)]
 pub(crate) struct Parcel {
     pub(crate) batch: SealedBatch,
-    /// Its place among the lane's batches, and of a batch that was cut the first of its records.
-    place: (u64, i32),
+    place: BatchPlace,
     /// The sequence number of its first record, if it has one.
     sequence: Option<i32>,
     /// How often it failed.
@@ -67,7 +69,7 @@ pub(crate) struct Lane {
     retries: VecDeque<Parcel>,
     /// Came back while others are under way.
     failed: Vec<Parcel>,
-    under_way: usize,
+    under_way: BTreeSet<BatchPlace>,
     not_before: Option<Instant>,
     /// How the last batch failed that came back, if it did.
     pub(crate) last_error: Option<Error>,
@@ -85,7 +87,7 @@ impl Lane {
             next_place: 0,
             retries: VecDeque::new(),
             failed: Vec::new(),
-            under_way: 0,
+            under_way: BTreeSet::new(),
             not_before: None,
             last_error: None,
         }
@@ -93,11 +95,11 @@ impl Lane {
 
     /// What it may do next.
     pub(crate) fn next(&self, now: Instant) -> Next {
-        if !self.failed.is_empty() || self.in_flight_max <= self.under_way {
+        if !self.failed.is_empty() || self.in_flight_max <= self.under_way.len() {
             return Next::Wait;
         }
         if self.is_idempotent && self.identity.is_none() {
-            let is_quiet = self.under_way == 0;
+            let is_quiet = self.under_way.is_empty();
             return if is_quiet { Next::Identify } else { Next::Wait };
         }
         match self.not_before {
@@ -114,7 +116,10 @@ impl Lane {
 
     /// Takes an identity. What waits to be repeated is numbered anew under it.
     pub(crate) fn identify(&mut self, identity: Identity) {
-        debug_assert_eq!(self.under_way, 0, "numbers in use cannot be changed");
+        debug_assert!(
+            self.under_way.is_empty(),
+            "numbers in use cannot be changed"
+        );
         debug_assert!(
             !self.has_spent(identity),
             "the broker expects other numbers"
@@ -156,7 +161,7 @@ impl Lane {
     }
 
     fn send(&mut self, mut parcel: Parcel) -> Parcel {
-        self.under_way += 1;
+        self.under_way.insert(parcel.place);
         if let Some(identity) = self.identity
             && parcel.sequence.is_none()
         {
@@ -171,15 +176,15 @@ impl Lane {
     }
 
     /// A batch came back delivered.
-    pub(crate) fn delivered(&mut self) {
-        self.under_way -= 1;
+    pub(crate) fn delivered(&mut self, parcel: &Parcel) {
+        self.under_way.remove(&parcel.place);
         self.last_error = None;
         self.requeue();
     }
 
     /// A batch came back and is to be sent again, not before that time.
     pub(crate) fn failed(&mut self, mut parcel: Parcel, error: Error, not_before: Instant) {
-        self.under_way -= 1;
+        self.under_way.remove(&parcel.place);
         parcel.failures += 1;
         self.failed.push(parcel);
         self.last_error = Some(error);
@@ -208,7 +213,7 @@ impl Lane {
                 });
             }
         };
-        self.under_way -= 1;
+        self.under_way.remove(&place);
         let mut before = 0;
         for mut batch in parts {
             let sequence = sequence.map(|sequence| after(sequence, before));
@@ -231,7 +236,7 @@ impl Lane {
 
     /// A batch came back and will not be sent again, with or without success unknown.
     pub(crate) fn given_up(&mut self, parcel: &Parcel) {
-        self.under_way -= 1;
+        self.under_way.remove(&parcel.place);
         self.lose_place_of(parcel);
         self.requeue();
     }
@@ -255,13 +260,15 @@ impl Lane {
 
     /// Whether nothing is under way or waits to be repeated.
     pub(crate) fn is_idle(&self) -> bool {
-        self.under_way == 0 && self.retries.is_empty() && self.failed.is_empty()
+        self.under_way.is_empty() && self.retries.is_empty() && self.failed.is_empty()
     }
 
-    /// Whether a batch that came back out of order may have been behind another that failed: sent
-    /// again when both are back, it is in order.
-    pub(crate) fn has_others_under_way(&self) -> bool {
-        1 < self.under_way || !self.failed.is_empty()
+    /// Whether an earlier batch is still under way, or has failed meanwhile: then this one may have
+    /// been refused for coming without it, and is in order when both are sent again.
+    pub(crate) fn is_behind_others(&self, parcel: &Parcel) -> bool {
+        let failed = self.failed.iter().map(|failed| failed.place);
+        let mut others = failed.chain(self.under_way.iter().copied());
+        others.any(|place| place < parcel.place)
     }
 
     fn lose_place_of(&mut self, parcel: &Parcel) {
@@ -272,7 +279,7 @@ impl Lane {
 
     /// Once everything is back, what failed is sent again in the old order.
     fn requeue(&mut self) {
-        if self.under_way != 0 || self.failed.is_empty() {
+        if !self.under_way.is_empty() || self.failed.is_empty() {
             return;
         }
         self.failed.sort_unstable_by_key(|parcel| parcel.place);

@@ -50,18 +50,19 @@ fn after_a_failure_nothing_new_leaves_before_the_old_order_is_back() {
     let now = Instant::now();
     let mut lane = idempotent();
     let [first, second, third] = [1, 1, 1].map(|records| lane.take_fresh(batch(records)));
+    assert!(!lane.is_behind_others(&first) && lane.is_behind_others(&second));
     // Answers come in any order.
     lane.failed(second, Error::Unanswered, now);
     assert_eq!(lane.next(now), Next::Wait);
     lane.failed(first, Error::Unanswered, now);
     assert_eq!(lane.next(now), Next::Wait);
-    assert!(lane.has_others_under_way());
+    assert!(lane.is_behind_others(&third));
     lane.failed(third, Error::Unanswered, now);
     for expected in 0..3 {
         assert_eq!(lane.next(now), Next::Retry);
         let parcel = lane.take_retry().unwrap();
         assert_eq!((sequence(&parcel), parcel.failures), (expected, 1));
-        lane.delivered();
+        lane.delivered(&parcel);
     }
     assert_eq!(lane.next(now), Next::Fresh);
     assert_eq!(sequence(&lane.take_fresh(batch(1))), 3);
@@ -133,8 +134,7 @@ fn no_more_than_allowed_are_under_way() {
     lane.failed(parcel, Error::Unanswered, now);
     let again = lane.take_retry().unwrap();
     assert_eq!(lane.next(now), Next::Wait);
-    drop(again);
-    lane.delivered();
+    lane.delivered(&again);
     assert_eq!(lane.next(now), Next::Fresh);
 }
 
@@ -145,7 +145,7 @@ fn what_is_too_large_is_cut_and_keeps_its_numbers_and_its_place() {
     let [large, behind] = [5, 2].map(|records| lane.take_fresh(batch(records)));
     lane.split(large).unwrap();
     assert_eq!(lane.next(now), Next::Wait);
-    assert!(lane.has_others_under_way());
+    assert!(lane.is_behind_others(&behind));
     lane.failed(behind, Error::Unanswered, now);
     let [first, second] = [(); 2].map(|()| lane.take_retry().unwrap());
     assert_eq!([&first, &second].map(sequence), [0, 3]);
@@ -156,7 +156,7 @@ fn what_is_too_large_is_cut_and_keeps_its_numbers_and_its_place() {
         let parcel = lane.take_retry().unwrap();
         assert_eq!(sequence(&parcel), expected);
         assert_eq!(parcel.batch.records.header().producer_id, ME.producer_id);
-        lane.delivered();
+        lane.delivered(&parcel);
     }
     assert_eq!(lane.next(now), Next::Fresh);
     assert_eq!(sequence(&lane.take_fresh(batch(1))), 7);

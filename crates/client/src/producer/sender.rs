@@ -353,29 +353,29 @@ impl Sender {
         if let Some(courier) = self.couriers.get_mut(&shipment.broker) {
             courier.under_way -= 1;
         }
+        let asked = shipment.broker;
         for item in shipment.items {
             match &answer {
                 Ok(Answer::Unacknowledged) => self.delivered(item, None),
-                Ok(Answer::Response(response)) => self.answered(item, response),
-                Err(error) => self.failed(item, error.clone()),
+                Ok(Answer::Response(response)) => self.answered(asked, item, response),
+                Err(error) => self.failed(asked, item, error.clone()),
             }
         }
     }
 
-    fn answered(&mut self, item: Item, response: &ProduceResponse) {
+    fn answered(&mut self, asked: i32, item: Item, response: &ProduceResponse) {
         let Some((result, hint)) = courier::result_of(response, &item) else {
             let error = Error::Incomplete(name(&item.place));
-            return self.failed(item, error);
+            return self.failed(asked, item, error);
         };
-        let (topic, partition) = &item.place;
-        let is_led_elsewhere =
-            hint.is_some_and(|hint| self.cluster.believe(topic, *partition, &hint));
-        self.judge(item, result, is_led_elsewhere);
+        if let Some(hint) = hint {
+            let (topic, partition) = &item.place;
+            self.cluster.believe(topic, *partition, &hint);
+        }
+        self.judge(asked, item, result);
     }
 
-    /// Deals with what a broker says of one batch; `is_led_elsewhere` if it says in the same answer
-    /// who leads the partition instead.
-    fn judge(&mut self, item: Item, result: &PartitionProduceResponse, is_led_elsewhere: bool) {
+    fn judge(&mut self, asked: i32, item: Item, result: &PartitionProduceResponse) {
         if !result.error_code.is_error() {
             return self.delivered(item, Some(result));
         }
@@ -389,7 +389,7 @@ impl Sender {
             ErrorCode::DuplicateSequenceNumber => self.delivered(item, None),
             ErrorCode::MessageTooLarge => self.split(item, error),
             // Behind another that failed: in order again once both are back.
-            ErrorCode::OutOfOrderSequenceNumber if self.has_others_under_way(&item.place) => {
+            ErrorCode::OutOfOrderSequenceNumber if self.is_behind_others(&item) => {
                 self.again(item, error);
             }
             // The broker has lost what this batch follows, or all it knew of this producer, or has
@@ -402,17 +402,13 @@ impl Sender {
                 }
                 self.again(item, error);
             }
-            _ if is_led_elsewhere && error.retriable() => {
-                self.staleness.mark(&item.place.0);
-                self.again_after(Duration::ZERO, item, error);
-            }
-            _ => self.failed(item, error),
+            _ => self.failed(asked, item, error),
         }
     }
 
-    fn has_others_under_way(&self, place: &Place) -> bool {
-        let lane = self.lanes.get(place);
-        lane.is_some_and(Lane::has_others_under_way)
+    fn is_behind_others(&self, item: &Item) -> bool {
+        let lane = self.lanes.get(&item.place);
+        lane.is_some_and(|lane| lane.is_behind_others(&item.parcel))
     }
 
     /// Sends a batch that is too large for the topic in two parts, or gives a single record up.
@@ -440,7 +436,7 @@ impl Sender {
 
     fn delivered(&mut self, item: Item, result: Option<&PartitionProduceResponse>) {
         if let Some(lane) = self.lanes.get_mut(&item.place) {
-            lane.delivered();
+            lane.delivered(&item.parcel);
         }
         let not_negative = |number: i64| (0 <= number).then_some(number);
         item.parcel.batch.tell(Ok(Delivered {
@@ -449,12 +445,19 @@ impl Sender {
         }));
     }
 
-    fn failed(&mut self, item: Item, error: Error) {
+    fn failed(&mut self, asked: i32, item: Item, error: Error) {
         if !error.retriable() {
             return self.give_up(item, error);
         }
         self.staleness.mark(&item.place.0);
-        self.again(item, error);
+        let image = self.cluster.image();
+        let partition = image.partition(&item.place.0, item.place.1);
+        match partition.and_then(|partition| partition.leader) {
+            // Who leads instead is known by now, perhaps from this very answer (KIP-951): a pause
+            // would help nobody.
+            Some(leader) if leader != asked => self.again_after(Duration::ZERO, item, error),
+            _ => self.again(item, error),
+        }
     }
 
     /// Sends it again after a pause that grows, unless it was tried often or long enough.
