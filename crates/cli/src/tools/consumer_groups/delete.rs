@@ -104,7 +104,7 @@ pub(super) async fn offsets(
 
 fn table(statuses: &Statuses) -> Table {
     let mut table = Table::new(vec![
-        Column::fixed("TOPIC", 15),
+        Column::growing("TOPIC", 15),
         Column::fixed("PARTITION", 10),
         Column::fixed("STATUS", 15),
     ]);

@@ -26,6 +26,7 @@ use odradek_client::{
     Admin, ClientConfig,
     admin::{group_state::GroupType, groups::GroupFilter},
 };
+use regex::Regex;
 
 pub(crate) use self::options::Options;
 use self::{
@@ -77,8 +78,30 @@ async fn perform(admin: &Admin, action: Action) -> Result<Outcome, Failure> {
         Action::DeleteOffsets { group, topics } => {
             return delete::offsets(admin, &group, &topics).await;
         }
+        Action::ValidateRegex(regex) => return Ok(validate(&regex)),
     }
     Ok(Outcome::Done)
+}
+
+/// Says whether a consumer of this project could subscribe to that. Kafka's brokers read nearly the
+/// same expressions.
+fn validate(regex: &str) -> Outcome {
+    match Regex::new(regex) {
+        Ok(_) => {
+            output::line(&format!("The regular expression `{regex}` is valid."));
+            Outcome::Done
+        }
+        Err(error) => {
+            let text = error.to_string();
+            // Above it stands the expression with a mark below the place.
+            let reason = text.lines().last().unwrap_or_default();
+            let reason = reason.strip_prefix("error: ").unwrap_or(reason);
+            output::line(&format!(
+                "The regular expression `{regex}` is invalid: {reason}."
+            ));
+            Outcome::Failed
+        }
+    }
 }
 
 /// The ids of the groups that are meant.

@@ -33,8 +33,6 @@ const TYPES: &[GroupType] = &[GroupType::Classic, GroupType::Consumer];
 )]
 #[derive(Debug, clap::Parser)]
 #[command(name = "kafka-consumer-groups")]
-#[command(group(clap::ArgGroup::new("action").required(true)
-    .args(["list", "describe", "reset_offsets", "delete", "delete_offsets"])))]
 #[command(group(clap::ArgGroup::new("view").args(["offsets", "members"])))]
 #[command(group(clap::ArgGroup::new("spec").requires("reset_offsets")
     .args(["to_earliest", "to_latest", "to_current", "to_offset", "shift_by", "to_datetime",
@@ -57,6 +55,9 @@ pub(crate) struct Options {
     /// Delete a group's offsets of topics that it does not read now.
     #[arg(long)]
     delete_offsets: bool,
+    /// Say whether that regular expression can be subscribed to.
+    #[arg(long, value_name = "REGEX")]
+    validate_regex: Option<String>,
     /// A group; may be repeated.
     #[arg(long, conflicts_with_all = ["all_groups", "list"])]
     group: Vec<String>,
@@ -136,6 +137,7 @@ pub(super) enum Action {
         group: String,
         topics: Vec<TopicScope>,
     },
+    ValidateRegex(String),
 }
 
 /// Which groups are listed, and with which columns.
@@ -203,12 +205,15 @@ pub(super) struct TopicScope {
 /// Options that do not go together, or of which one is missing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Misuse {
+    #[error(
+        "Command must include exactly one action: --list, --describe, --delete, --reset-offsets, \
+         --delete-offsets, --validate-regex"
+    )]
+    Actions,
     #[error("Option [{0}] takes one of these options: [all-groups], [group]")]
     NoGroup(&'static str),
     #[error("Option [delete-offsets] takes the following options: [group], [topic]")]
     DeleteOffsets,
-    #[error("Option [describe] takes at most one of these options: [members], [offsets], [state]")]
-    Views,
     #[error("Option [reset-offsets] only accepts one of [execute] and [dry-run]")]
     ExecuteAndDryRun,
     #[error("One of the reset scopes should be defined: --all-topics, --topic.")]
@@ -228,6 +233,17 @@ pub(super) enum Misuse {
 impl Options {
     /// The action, if the options make one.
     pub(super) fn action(self) -> Result<Action, Misuse> {
+        let actions = [
+            self.list,
+            self.describe,
+            self.reset_offsets,
+            self.delete,
+            self.delete_offsets,
+            self.validate_regex.is_some(),
+        ];
+        if actions.iter().filter(|given| **given).count() != 1 {
+            return Err(Misuse::Actions);
+        }
         if self.list {
             self.listing().map(Action::List)
         } else if self.describe {
@@ -237,6 +253,8 @@ impl Options {
             self.reset().map(Action::Reset)
         } else if self.delete {
             self.groups("delete").map(Action::Delete)
+        } else if let Some(regex) = self.validate_regex {
+            Ok(Action::ValidateRegex(regex))
         } else {
             match (self.group.as_slice(), self.topic.is_empty()) {
                 ([group], false) => Ok(Action::DeleteOffsets {
@@ -442,5 +460,11 @@ mod tests {
             assert_eq!(refused, Misuse::DeleteOffsets, "{wrong}");
         }
         assert_eq!(refused("--delete"), Misuse::NoGroup("delete"));
+    }
+
+    #[test]
+    fn there_is_one_action_no_more_and_no_less() {
+        assert_eq!(refused("--group g"), Misuse::Actions);
+        assert_eq!(refused("--group g --describe --delete"), Misuse::Actions);
     }
 }

@@ -102,9 +102,9 @@ pub(super) fn members(group: &GroupDescription, verbose: bool) -> Table {
         columns.extend([
             Column::fixed("#PARTITIONS", 15),
             Column::fixed("CURRENT-EPOCH", 15),
-            Column::fixed("CURRENT-ASSIGNMENT", 20),
+            Column::growing("CURRENT-ASSIGNMENT", 20),
             Column::fixed("TARGET-EPOCH", 15),
-            Column::fixed("TARGET-ASSIGNMENT", 20),
+            Column::growing("TARGET-ASSIGNMENT", 20),
         ]);
     } else {
         // A blank follows the column in Kafka's output too.

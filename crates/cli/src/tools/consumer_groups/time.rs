@@ -87,8 +87,10 @@ fn unsigned(text: &str) -> Option<i64> {
 
 /// How far a zone is ahead of UTC.
 fn offset_seconds(zone: &str) -> Option<i64> {
+    if matches!(zone, "" | "Z") {
+        return Some(0);
+    }
     let (sign, text) = match zone.split_at_checked(1)? {
-        ("Z", "") => return Some(0),
         ("+", text) => (1, text),
         ("-", text) => (-1, text),
         _ => return None,
