@@ -25,11 +25,15 @@ pub(crate) struct Options {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Print the id of the cluster.
+    #[command(mut_arg("bootstrap_server", |server| server.short('b')))]
+    #[command(mut_arg("command_config", |file| file.alias("config")))]
     ClusterId {
         #[command(flatten)]
         connection: ConnectionOptions,
     },
     /// Print where the brokers listen.
+    #[command(mut_arg("bootstrap_server", |server| server.short('b')))]
+    #[command(mut_arg("command_config", |file| file.alias("config")))]
     ListEndpoints {
         #[command(flatten)]
         connection: ConnectionOptions,

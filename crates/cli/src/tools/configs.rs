@@ -16,12 +16,12 @@ use crate::{
     connection::ConnectionOptions,
     output,
     properties_file::{self, PropertiesFile},
+    usage,
 };
 
 /// Describes or changes configuration.
 #[derive(Debug, clap::Parser)]
 #[command(name = "kafka-configs")]
-#[command(group = clap::ArgGroup::new("action").required(true).args(["describe", "alter"]))]
 pub(crate) struct Options {
     #[command(flatten)]
     connection: ConnectionOptions,
@@ -109,6 +109,11 @@ enum Failure {
 }
 
 pub(crate) async fn run(options: Options) -> Outcome {
+    if options.describe == options.alter {
+        return usage::refuse::<Options>(
+            "Command must include exactly one action: --describe, --alter",
+        );
+    }
     let result = if options.alter {
         alter::run(&options).await
     } else {
