@@ -16,6 +16,7 @@ if ! mkdir -p "$state"; then
     say "set LOG_DIR to a folder that can be written to"
     exit 1
 fi
+brokers >/dev/null
 
 if [ $daemon = no ]; then
     # exec keeps the process id.

@@ -6,21 +6,14 @@
 # As long as a service manager waits before it kills.
 stopped_within_s=90
 
-pids=
-for file in "$state"/broker-*.pid; do
-    [ -f "$file" ] || continue
-    pid=$(cat "$file")
-    if is_broker "$pid" && kill -TERM "$pid"; then
-        pids="$pids $pid"
-    else
-        rm -f "$file"
-    fi
-done
+pids=$(brokers)
 if [ -z "$pids" ]; then
     echo "No kafka server to stop"
     exit 1
 fi
 
+# shellcheck disable=SC2086  # several, each a word
+kill -TERM $pids
 code=0
 tenths=$((stopped_within_s * 10))
 for pid in $pids; do

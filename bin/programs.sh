@@ -43,10 +43,26 @@ run_tool() {
     exec "$odradek" "$name" "$@"
 }
 
-# Whether the process is a broker: a number in an old file may be another program's by now.
+# Whether the process is a broker, or about to become one: a number in an old file may be another
+# program's by now.
 is_broker() {
-    case $(ps -o comm= -p "$1" 2>/dev/null) in
-        *odradek-broker*) return 0 ;;
+    case $(ps -o stat= -o comm= -p "$1" 2>/dev/null) in
+        Z*) return 1 ;; # dead, and nobody has asked yet how it ended
+        *' odradek-broker'* | *' kafka-server-st'* | *' setsid' | *' nohup') return 0 ;;
         *) return 1 ;;
     esac
+}
+
+# Prints the process ids of the brokers that were started from here and still run, and forgets the
+# others.
+brokers() {
+    for file in "$state"/broker-*.pid; do
+        [ -f "$file" ] || continue
+        pid=$(cat "$file")
+        if is_broker "$pid"; then
+            echo "$pid"
+        else
+            rm -f "$file"
+        fi
+    done
 }

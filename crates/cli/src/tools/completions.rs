@@ -9,10 +9,10 @@ use crate::{Outcome, output, usage};
 
 /// Prints completions of odradek and of Kafka's scripts, for a shell to read.
 ///
-/// bash: `source <(odradek completions bash)` in ~/.bashrc; zsh: the same with zsh, behind compinit;
-/// fish: `odradek completions fish > ~/.config/fish/completions/odradek.fish`.
+/// bash: `source <(odradek completions bash)` in ~/.bashrc; zsh: the same with zsh, behind
+/// compinit; fish: `odradek completions fish > ~/.config/fish/completions/odradek.fish`.
 #[derive(Debug, clap::Parser)]
-#[command(name = "odradek completions")]
+#[command(name = "odradek completions", bin_name = "odradek completions")]
 pub(crate) struct Options {
     /// The shell.
     shell: Shell,

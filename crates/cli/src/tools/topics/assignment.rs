@@ -1,4 +1,4 @@
-//! `--replica-assignment`: 1:2,2:3 puts partition 0 on brokers 1 and 2, partition 1 on 2 and 3. Pure.
+//! `--replica-assignment`: 1:2,2:3 puts partition 0 on brokers 1 and 2, partition 1 on 2 and 3.
 
 /// The brokers of each partition, preferred leader first.
 pub(super) type Assignment = Vec<Vec<i32>>;
