@@ -26,7 +26,10 @@ pub mod stream;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -110,7 +113,12 @@ enum Mode {
 
 impl Consumer {
     /// A consumer that reads nothing yet.
-    pub fn new(config: ConsumerConfig) -> Self {
+    pub fn new(mut config: ConsumerConfig) -> Self {
+        if config.client.client_id.is_empty()
+            && let Some(group_id) = &config.group_id
+        {
+            config.client.client_id = name_in(group_id);
+        }
         let config = Arc::new(config);
         let cluster = Cluster::new(config.client.clone());
         let shared = Arc::<Shared>::default();
@@ -372,6 +380,13 @@ impl std::fmt::Debug for Consumer {
             .field("membership", &self.group_membership())
             .finish_non_exhaustive()
     }
+}
+
+/// By what the members of a group in this process are told apart, unless `client.id` does.
+fn name_in(group_id: &str) -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed) + 1;
+    format!("consumer-{group_id}-{number}")
 }
 
 /// Starts the tasks of a group.

@@ -198,3 +198,114 @@ fn take_i32(bytes: &mut &[u8]) -> Option<i32> {
 fn read_generation(bytes: &Bytes) -> Option<i32> {
     Some(i32::from_be_bytes((**bytes).try_into().ok()?))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn previous(partitions: &[(&str, i32)], generation: i32) -> Previous {
+        let partitions = partitions.iter();
+        Previous {
+            partitions: partitions
+                .map(|(topic, index)| ((*topic).to_owned(), *index))
+                .collect(),
+            generation,
+        }
+    }
+
+    /// A member as the leader sees it, having joined with these assignors.
+    fn seen(assignor: Assignor, owned: &[(&str, i32)], previous: &Previous) -> Member {
+        let topics = ["a".to_owned(), "b".to_owned()].into();
+        let owned = owned
+            .iter()
+            .map(|(topic, index)| ((*topic).to_owned(), *index))
+            .collect();
+        let protocols = protocols(&[assignor], &topics, &owned, previous, "").unwrap();
+        let member = JoinGroupResponseMember {
+            member_id: "m".to_owned(),
+            metadata: protocols[0].metadata.clone(),
+            ..Default::default()
+        };
+        assert_eq!(protocols[0].name, assignor.name());
+        let demand = demand(assignor, std::slice::from_ref(&member), &BTreeMap::new());
+        assert_eq!(topics_of_all(&[member]), topics);
+        demand.members["m"].clone()
+    }
+
+    #[test]
+    fn the_leader_sees_what_a_member_had_and_when() {
+        let had = [("a", 0), ("a", 1), ("b", 5)];
+        let previous = previous(&had, 7);
+        let eager = seen(Assignor::Sticky, &[], &previous);
+        assert_eq!(
+            (eager.owned, eager.generation),
+            (previous.partitions.clone(), 7)
+        );
+        let cooperative = seen(Assignor::CooperativeSticky, &had[..1], &previous);
+        assert_eq!((cooperative.owned.len(), cooperative.generation), (1, 7));
+        let range = seen(Assignor::Range, &[], &previous);
+        assert_eq!((range.owned.len(), range.topics.len()), (0, 2));
+    }
+
+    /// What the Java client writes; `tests/vectors/protocol.txt` holds more of it.
+    #[test]
+    fn user_data_are_javas_bytes() {
+        let hex = |bytes: Bytes| {
+            let digits = bytes.iter().map(|byte| format!("{byte:02x}"));
+            digits.collect::<String>()
+        };
+        let previous = previous(&[("c", 0)], 438);
+        let sticky = user_data(Assignor::Sticky, &previous).unwrap();
+        assert_eq!(hex(sticky), "000000010001630000000100000000000001b6");
+        let cooperative = user_data(Assignor::CooperativeSticky, &previous).unwrap();
+        assert_eq!(hex(cooperative), "000001b6");
+        assert_eq!(user_data(Assignor::Range, &previous), None);
+    }
+
+    #[test]
+    fn user_data_of_older_members_and_nonsense_are_read_as_far_as_they_go() {
+        let without_generation = Bytes::from_static(b"\0\0\0\x01\0\x01c\0\0\0\x01\0\0\0\x02");
+        let (partitions, generation) = read_previous(&without_generation).unwrap();
+        assert_eq!(partitions, previous(&[("c", 2)], 0).partitions);
+        assert_eq!(generation, NO_GENERATION);
+        for nonsense in [
+            &b""[..],
+            b"\x7f\xff\xff\xff",
+            b"\0\0\0\x01\xff\xff",
+            b"\0\0\0\x01\0\x01\xff",
+        ] {
+            assert_eq!(
+                read_previous(&Bytes::from_static(nonsense)),
+                None,
+                "{nonsense:?}"
+            );
+        }
+        assert_eq!(read_generation(&without_generation), None);
+    }
+
+    #[test]
+    fn a_member_that_cannot_be_understood_gets_nothing_and_the_others_do() {
+        let subscription = Subscription {
+            topics: vec!["a".to_owned()],
+            ..Default::default()
+        };
+        let members = [
+            ("m", subscription.encode().unwrap()),
+            ("x", Bytes::from_static(b"?")),
+        ];
+        let members = members.map(|(id, metadata)| JoinGroupResponseMember {
+            member_id: id.to_owned(),
+            metadata,
+            ..Default::default()
+        });
+        let counts = BTreeMap::from([("a".to_owned(), 2)]);
+        let demand = demand(Assignor::Range, &members, &counts);
+        let handed_out = handed_out(&Assignor::Range.assign(&demand)).unwrap();
+        let sizes = handed_out.iter().map(|it| {
+            let assignment = Assignment::decode(&it.assignment).unwrap();
+            ungrouped(assignment.assigned_partitions).len()
+        });
+        assert_eq!(sizes.collect::<Vec<_>>(), [2, 0]);
+    }
+}

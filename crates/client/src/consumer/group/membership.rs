@@ -582,3 +582,7 @@ impl Identity {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "membership_tests.rs"]
+mod tests;
