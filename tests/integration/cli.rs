@@ -23,8 +23,13 @@ fn run(broker: &str, arguments: &str, input: &str) -> Output {
 }
 
 /// Exit code, standard output, standard error.
-fn said(broker: &Broker, arguments: &str, input: &str) -> (i32, String, String) {
-    let output = run(&broker.bootstrap(), arguments, input);
+pub(crate) fn said(broker: &Broker, arguments: &str, input: &str) -> (i32, String, String) {
+    said_by(&broker.bootstrap(), arguments, input)
+}
+
+/// The same of a broker that may not be there.
+pub(crate) fn said_by(broker: &str, arguments: &str, input: &str) -> (i32, String, String) {
+    let output = run(broker, arguments, input);
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (
         output.status.code().unwrap(),

@@ -14,6 +14,7 @@ use crate::{
     connection::ConnectionOptions,
     output,
     table::{Column, Table},
+    usage,
 };
 
 /// The least width of the columns, which are all as wide as the longest group.
@@ -26,7 +27,7 @@ pub(crate) struct Options {
     #[command(flatten)]
     connection: ConnectionOptions,
     /// List the groups.
-    #[arg(long, required = true)]
+    #[arg(long)]
     list: bool,
     /// Only groups of consumers, of whatever type.
     #[arg(long, group = "filter")]
@@ -46,6 +47,9 @@ pub(crate) struct Options {
 }
 
 pub(crate) async fn run(options: Options) -> Outcome {
+    if !options.list {
+        return usage::refuse::<Options>("Command must include exactly one action: --list.");
+    }
     match list(&options).await {
         Ok(groups) => {
             output::table(&table(&groups));

@@ -58,6 +58,11 @@ pub(crate) async fn run(options: Options) -> Outcome {
     };
     match perform(&Admin::new(config), action).await {
         Ok(outcome) => outcome,
+        // Kafka's tool takes it for a mistake of the command line.
+        Err(failure @ Failure::NothingCommitted(_)) => {
+            output::flush();
+            usage::refuse::<Options>(&failure.to_string())
+        }
         Err(failure) => {
             let text = failure.to_string();
             print_error(&format!(

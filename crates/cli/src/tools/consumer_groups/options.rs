@@ -24,7 +24,7 @@ const STATES: &[GroupState] = &[
 ];
 
 /// Types that a consumer group can have.
-const TYPES: &[GroupType] = &[GroupType::Classic, GroupType::Consumer];
+const TYPES: &[GroupType] = &[GroupType::Consumer, GroupType::Classic];
 
 /// Lists, describes and deletes consumer groups, and moves or deletes their offsets.
 #[expect(
@@ -33,7 +33,6 @@ const TYPES: &[GroupType] = &[GroupType::Classic, GroupType::Consumer];
 )]
 #[derive(Debug, clap::Parser)]
 #[command(name = "kafka-consumer-groups")]
-#[command(group(clap::ArgGroup::new("view").args(["offsets", "members"])))]
 #[command(group(clap::ArgGroup::new("spec").requires("reset_offsets")
     .args(["to_earliest", "to_latest", "to_current", "to_offset", "shift_by", "to_datetime",
            "by_duration", "from_file"])))]
@@ -59,14 +58,14 @@ pub(crate) struct Options {
     #[arg(long, value_name = "REGEX")]
     validate_regex: Option<String>,
     /// A group; may be repeated.
-    #[arg(long, conflicts_with_all = ["all_groups", "list"])]
+    #[arg(long, conflicts_with = "all_groups")]
     group: Vec<String>,
     /// All groups.
-    #[arg(long, conflicts_with = "list")]
+    #[arg(long)]
     all_groups: bool,
     /// A topic, or some of its partitions as TOPIC:0,1; may be repeated.
-    #[arg(long, value_name = "TOPIC[:PARTITIONS]", value_parser = parse_topic)]
-    topic: Vec<TopicScope>,
+    #[arg(long, value_name = "TOPIC[:PARTITIONS]")]
+    topic: Vec<String>,
     /// With --reset-offsets: everything that the group has committed.
     #[arg(long)]
     all_topics: bool,
@@ -79,7 +78,6 @@ pub(crate) struct Options {
     /// With --describe: the group's state. With --list: the states as well, or only groups in one
     /// of these states, separated by commas.
     #[arg(long, value_name = "STATES", num_args = 0..=1, default_missing_value = "")]
-    #[arg(conflicts_with = "view")]
     state: Option<String>,
     /// With --list: the types as well, or only groups of one of these types.
     #[arg(long, value_name = "TYPES", num_args = 0..=1, default_missing_value = "")]
@@ -210,8 +208,14 @@ pub(super) enum Misuse {
          --delete-offsets, --validate-regex"
     )]
     Actions,
+    #[error("Option \"[{0}]\" can't be used with option \"[list]\"")]
+    WithList(&'static str),
     #[error("Option [{0}] takes one of these options: [all-groups], [group]")]
     NoGroup(&'static str),
+    #[error("Option [describe] takes at most one of these options: [members], [offsets], [state]")]
+    Views,
+    #[error("Invalid partition '{partition}' specified in topic arg '{topic}'")]
+    Partition { partition: String, topic: String },
     #[error("Option [delete-offsets] takes the following options: [group], [topic]")]
     DeleteOffsets,
     #[error("Option [reset-offsets] only accepts one of [execute] and [dry-run]")]
@@ -248,7 +252,7 @@ impl Options {
             self.listing().map(Action::List)
         } else if self.describe {
             let view = self.view();
-            Ok(Action::Describe(self.groups("describe")?, view))
+            Ok(Action::Describe(self.groups("describe")?, view?))
         } else if self.reset_offsets {
             self.reset().map(Action::Reset)
         } else if self.delete {
@@ -259,7 +263,7 @@ impl Options {
             match (self.group.as_slice(), self.topic.is_empty()) {
                 ([group], false) => Ok(Action::DeleteOffsets {
                     group: group.clone(),
-                    topics: self.topic,
+                    topics: self.topics()?,
                 }),
                 _ => Err(Misuse::DeleteOffsets),
             }
@@ -267,6 +271,12 @@ impl Options {
     }
 
     fn listing(self) -> Result<Listing, Misuse> {
+        if !self.group.is_empty() {
+            return Err(Misuse::WithList("group"));
+        }
+        if self.all_groups {
+            return Err(Misuse::WithList("all-groups"));
+        }
         let states = self.state.map(|text| {
             let states = text.split(',').map(str::parse::<GroupState>);
             let states: Option<Vec<_>> = states.map(Result::ok).collect();
@@ -291,18 +301,21 @@ impl Options {
         })
     }
 
-    fn view(&self) -> View {
-        let subject = if self.members {
-            Subject::Members
-        } else if self.state.is_some() {
-            Subject::State
-        } else {
-            Subject::Offsets
+    fn view(&self) -> Result<View, Misuse> {
+        let subject = match (self.offsets, self.members, self.state.is_some()) {
+            (_, false, false) => Subject::Offsets,
+            (false, true, false) => Subject::Members,
+            (false, false, true) => Subject::State,
+            _ => return Err(Misuse::Views),
         };
-        View {
+        Ok(View {
             subject,
             verbose: self.verbose,
-        }
+        })
+    }
+
+    fn topics(&self) -> Result<Vec<TopicScope>, Misuse> {
+        self.topic.iter().map(|text| parse_topic(text)).collect()
     }
 
     fn groups(self, action: &'static str) -> Result<Groups, Misuse> {
@@ -332,7 +345,7 @@ impl Options {
             return Ok(Target::File(path));
         }
         let spec = self.spec().ok_or(Misuse::NoSpec)?;
-        let topics = std::mem::take(&mut self.topic);
+        let topics = self.topics()?;
         let scope = match (self.all_topics, topics.is_empty()) {
             (true, _) => Scope::Committed,
             (false, false) => Scope::Topics(topics),
@@ -362,7 +375,7 @@ impl Options {
     }
 }
 
-fn parse_topic(text: &str) -> Result<TopicScope, String> {
+fn parse_topic(text: &str) -> Result<TopicScope, Misuse> {
     let Some((topic, partitions)) = text.split_once(':') else {
         return Ok(TopicScope {
             topic: text.to_owned(),
@@ -371,7 +384,10 @@ fn parse_topic(text: &str) -> Result<TopicScope, String> {
     };
     let partitions = partitions.split(',').map(|partition| {
         let number = partition.trim().parse().ok().filter(|it| 0 <= *it);
-        number.ok_or_else(|| format!("Invalid partition '{partition}' specified in topic arg"))
+        number.ok_or_else(|| Misuse::Partition {
+            partition: partition.to_owned(),
+            topic: text.to_owned(),
+        })
     });
     Ok(TopicScope {
         topic: topic.to_owned(),
@@ -466,5 +482,26 @@ mod tests {
     fn there_is_one_action_no_more_and_no_less() {
         assert_eq!(refused("--group g"), Misuse::Actions);
         assert_eq!(refused("--group g --describe --delete"), Misuse::Actions);
+        assert_eq!(refused("--group g --list"), Misuse::WithList("group"));
+        assert_eq!(
+            refused("--all-groups --list"),
+            Misuse::WithList("all-groups")
+        );
+    }
+
+    #[test]
+    fn one_thing_is_described_at_a_time() {
+        for two in [
+            "--offsets --members",
+            "--members --state",
+            "--state --offsets",
+        ] {
+            assert_eq!(
+                refused(&format!("--group g --describe {two}")),
+                Misuse::Views,
+                "{two}"
+            );
+        }
+        assert!(action("--group g --describe --offsets").is_ok());
     }
 }
