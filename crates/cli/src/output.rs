@@ -28,6 +28,13 @@ pub(crate) fn bytes(bytes: &[u8]) {
     settle(stdout().write_all(bytes));
 }
 
+/// Writes bytes and all before them at once, for a tool that has to tidy up when that fails.
+pub(crate) fn write(bytes: &[u8]) -> io::Result<()> {
+    let mut stdout = stdout();
+    stdout.write_all(bytes)?;
+    stdout.flush()
+}
+
 /// Writes a table to standard output, its columns aligned where a person reads it.
 pub(crate) fn table(table: &Table) {
     for text in table.lines(is_terminal()) {

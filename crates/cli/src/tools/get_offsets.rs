@@ -1,9 +1,15 @@
 //! `kafka-get-offsets`: where partitions begin and end, or what lies at a time.
+//!
+//! - `selection`: which partitions are meant
+
+mod selection;
 
 use std::collections::BTreeMap;
 
-use odradek_client::{Admin, Error, admin::offsets::OffsetSpec};
+use odradek_client::{Admin, admin::offsets::OffsetSpec};
 
+use self::selection::Selection;
+use super::reason;
 use crate::{Outcome, connection::ConnectionOptions, output};
 
 /// Prints topic:partition:offset of each partition.
@@ -12,15 +18,20 @@ use crate::{Outcome, connection::ConnectionOptions, output};
 pub(crate) struct Options {
     #[command(flatten)]
     connection: ConnectionOptions,
-    /// The topic; all topics if absent.
+    /// Topics by their names or a regular expression; all if absent.
     #[arg(long)]
     topic: Option<String>,
     /// The partitions, separated by commas; all if absent.
-    #[arg(long, value_delimiter = ',')]
-    partitions: Vec<i32>,
-    /// -1 or latest, -2 or earliest, -3 or max-timestamp, or a time in ms since the Unix epoch.
-    #[arg(long, default_value = "latest", allow_hyphen_values = true, value_parser = parse_time)]
-    time: OffsetSpec,
+    #[arg(long, allow_hyphen_values = true)]
+    partitions: Option<String>,
+    /// Topics with their partitions, instead of the two: orders:0, orders:1-3 (without 3), .*:-2
+    /// or :5- of every topic; separated by commas.
+    #[arg(long)]
+    topic_partitions: Option<String>,
+    /// -1 or latest, -2 or earliest, -3 or max-timestamp, -4 or earliest-local, -5 or
+    /// latest-tiered, or a time in ms since the Unix epoch.
+    #[arg(long, default_value = "latest", allow_hyphen_values = true)]
+    time: String,
     /// Leave out the cluster's own topics.
     #[arg(long)]
     exclude_internal_topics: bool,
@@ -28,64 +39,93 @@ pub(crate) struct Options {
 
 pub(crate) async fn run(options: Options) -> Outcome {
     match print(&options).await {
-        Ok(outcome) => outcome,
-        Err(error) => {
-            output::error(&format!("Error occurred: {error}"));
+        Ok(()) => Outcome::Done,
+        Err(problem) => {
+            output::error(&format!("Error occurred: {problem}"));
             Outcome::Failed
         }
     }
 }
 
-async fn print(options: &Options) -> Result<Outcome, Error> {
+async fn print(options: &Options) -> Result<(), String> {
+    let selection = selection(options)?;
+    let spec = spec(&options.time)?;
     let admin = Admin::new(options.connection.config("get-offsets"));
-    let topics = admin.list_topics().await?;
+    let topics = admin.list_topics().await.map_err(|error| reason(&error))?;
+    let topics = topics.values();
     let wanted: BTreeMap<_, _> = topics
-        .values()
-        .filter(|topic| {
-            options
-                .topic
-                .as_deref()
-                .is_none_or(|name| *name == *topic.name)
-        })
         .filter(|topic| !(options.exclude_internal_topics && topic.internal))
         .flat_map(|topic| {
             let indexes = topic.partitions.keys();
             indexes.map(|index| (topic.name.to_string(), *index))
         })
-        .filter(|(_, index)| options.partitions.is_empty() || options.partitions.contains(index))
-        .map(|partition| (partition, options.time))
+        .filter(|(topic, index)| selection.contains(topic, *index))
+        .map(|partition| (partition, spec))
         .collect();
     if wanted.is_empty() {
-        let problem = "Could not match any topic-partitions with the specified filters";
-        output::error(&format!("Error occurred: {problem}"));
-        return Ok(Outcome::Failed);
+        return Err("Could not match any topic-partitions with the specified filters".to_owned());
     }
     for ((topic, partition), found) in admin.list_offsets(&wanted).await {
-        match found {
-            // Nothing is printed after the last colon when nothing is that late.
-            Ok(found) => {
-                let offset = found.offset.map(|offset| offset.to_string());
-                output::line(&format!(
-                    "{topic}:{partition}:{}",
-                    offset.unwrap_or_default()
-                ));
-            }
+        match found.map(|found| found.offset) {
+            Ok(Some(offset)) => output::line(&format!("{topic}:{partition}:{offset}")),
+            // No record is that late: Kafka's tool says nothing.
+            Ok(None) => {}
             Err(error) => output::error(&format!(
-                "Skip getting offsets for topic-partition {topic}-{partition} due to error: {error}"
+                "Skip getting offsets for topic-partition {topic}-{partition} due to error: {}",
+                reason(&error)
             )),
         }
     }
-    Ok(Outcome::Done)
+    Ok(())
 }
 
-fn parse_time(text: &str) -> Result<OffsetSpec, String> {
-    match text {
+fn selection(options: &Options) -> Result<Selection, String> {
+    let (topic, partitions) = (options.topic.as_deref(), options.partitions.as_deref());
+    match &options.topic_partitions {
+        None => Selection::of_topics(topic, partitions),
+        Some(_) if topic.or(partitions).is_some() => {
+            Err("--topic-partitions cannot be used with --topic or --partitions".to_owned())
+        }
+        Some(rules) => Selection::of_rules(rules),
+    }
+}
+
+fn spec(time: &str) -> Result<OffsetSpec, String> {
+    match time {
         "latest" | "-1" => Ok(OffsetSpec::Latest),
         "earliest" | "-2" => Ok(OffsetSpec::Earliest),
         "max-timestamp" | "-3" => Ok(OffsetSpec::MaxTimestamp),
-        _ => match text.parse() {
+        "earliest-local" | "-4" => Ok(OffsetSpec::EarliestLocal),
+        "latest-tiered" | "-5" => Ok(OffsetSpec::LatestTiered),
+        _ => match time.parse() {
             Ok(ms) if 0 <= ms => Ok(OffsetSpec::Timestamp(ms)),
-            _ => Err("expected latest, earliest, max-timestamp or a time in ms".to_owned()),
+            _ => Err(format!(
+                "Malformed time argument {time}. Please use -1 or latest / -2 or earliest / -3 \
+                 or max-timestamp / -4 or earliest-local / -5 or latest-tiered, or a specified \
+                 long format timestamp"
+            )),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_names_and_numbers() {
+        for (text, expected) in [
+            ("-1", OffsetSpec::Latest),
+            ("earliest", OffsetSpec::Earliest),
+            ("-3", OffsetSpec::MaxTimestamp),
+            ("earliest-local", OffsetSpec::EarliestLocal),
+            ("-5", OffsetSpec::LatestTiered),
+            ("1795323748008", OffsetSpec::Timestamp(1_795_323_748_008)),
+        ] {
+            assert_eq!(spec(text), Ok(expected), "{text}");
+        }
+        for wrong in ["foo", "-7", "", "1.5"] {
+            assert!(spec(wrong).is_err_and(|it| it.contains("Malformed time argument")));
+        }
     }
 }

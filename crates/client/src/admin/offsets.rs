@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use odradek_protocol::messages::list_offsets::{
-    EARLIEST_TIMESTAMP, LATEST_TIMESTAMP, ListOffsetsPartition, ListOffsetsPartitionResponse,
-    ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopic, MAX_TIMESTAMP,
+    EARLIEST_LOCAL_TIMESTAMP, EARLIEST_TIMESTAMP, LATEST_TIERED_TIMESTAMP, LATEST_TIMESTAMP,
+    ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse,
+    ListOffsetsTopic, MAX_TIMESTAMP,
 };
 
 use super::{Admin, leaders::Question};
@@ -19,6 +20,11 @@ pub enum OffsetSpec {
     Latest,
     /// That of the record with the highest timestamp (KIP-734).
     MaxTimestamp,
+    /// The first on the broker's own disk, where older ones may have gone to tiered storage
+    /// (KIP-405).
+    EarliestLocal,
+    /// The last in tiered storage (KIP-1005); absent where there is none.
+    LatestTiered,
     /// The first whose timestamp is this or later, in ms since the Unix epoch.
     Timestamp(i64),
 }
@@ -114,6 +120,8 @@ impl OffsetSpec {
             Self::Earliest => EARLIEST_TIMESTAMP,
             Self::Latest => LATEST_TIMESTAMP,
             Self::MaxTimestamp => MAX_TIMESTAMP,
+            Self::EarliestLocal => EARLIEST_LOCAL_TIMESTAMP,
+            Self::LatestTiered => LATEST_TIERED_TIMESTAMP,
             Self::Timestamp(ms) => ms,
         }
     }
