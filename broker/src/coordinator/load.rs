@@ -13,13 +13,15 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use hashbrown::HashSet;
 use odradek_metadata::MetadataImage;
-use odradek_protocol::records::BatchRecords;
+use odradek_protocol::{
+    group_records::{GroupValue, OffsetValue, StateKey},
+    records::BatchRecords,
+};
 use tokio::time::Instant;
 
 use super::{
     group::Now,
     offsets::delete::forget_orphans,
-    records::{GroupValue, OffsetValue, StateKey},
     replay::{Replay, ReplayError, Replayed},
     shard::Shard,
 };

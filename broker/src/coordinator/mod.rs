@@ -4,8 +4,7 @@
 //! - [`Coordinator`], in this file: all groups of this broker; finds the shard of one.
 //! - [`shard`]: the groups of one partition of `__consumer_offsets`, behind one lock.
 //! - [`group`]: one group: the classic protocol as a pure state machine.
-//! - [`records`]: the records of `__consumer_offsets`.
-//! - [`state_log`]: one partition of it: append in order.
+//! - [`state_log`]: one partition of `__consumer_offsets`: append in order.
 //! - [`replay`], [`load`]: read it from the first record to the last, at the start.
 //! - [`offsets`]: the positions of a group: commit, fetch, delete.
 //! - [`internal_topic`]: the topic itself.
@@ -25,7 +24,6 @@ pub(crate) mod lag;
 mod load;
 mod membership;
 pub(crate) mod offsets;
-pub(crate) mod records;
 mod replay;
 mod report;
 pub(crate) mod shard;

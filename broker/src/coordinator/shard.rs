@@ -12,7 +12,10 @@
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use odradek_protocol::EncodeError;
+use odradek_protocol::{
+    EncodeError,
+    group_records::{GroupValue, StateKey},
+};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::{sync::oneshot, time::Instant};
 
@@ -23,7 +26,6 @@ use super::{
     },
     history::{History, Rebalance},
     offsets::{CommittedOffset, GroupOffsets},
-    records::{GroupValue, StateKey},
     state_log::{StateLog, StateLogError, StateRecord},
     timers::Timers,
 };

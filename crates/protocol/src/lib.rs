@@ -12,6 +12,7 @@
 //! - [`error_code`]: the numbered errors inside responses
 //! - [`uuid_text`]: how ids are written for people
 //! - [`consumer_protocol`]: what consumers of a group tell each other
+//! - [`group_records`]: what their coordinator remembers, as records of a topic
 //! - [`records`]: record batches, the unit of produce, storage, replication and fetch
 //!
 //! This crate says what *can* be read and written; what a broker advertises and how it answers is
@@ -21,6 +22,7 @@ pub mod api_key;
 pub mod consumer_protocol;
 pub mod error_code;
 pub mod frame;
+pub mod group_records;
 pub mod header;
 pub mod message;
 pub mod messages;

@@ -27,6 +27,7 @@ pub mod disk;
 pub mod error;
 pub mod file_cache;
 pub mod flush;
+pub mod index;
 pub mod leader_epoch;
 pub mod log;
 pub mod log_dir;
@@ -38,7 +39,6 @@ pub mod retention;
 pub mod timestamps;
 
 mod group;
-mod index;
 mod preallocation;
 mod replay;
 mod scan;

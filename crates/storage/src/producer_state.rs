@@ -20,7 +20,9 @@ use odradek_protocol::records::BatchHeader;
 use smallvec::SmallVec;
 use thiserror::Error;
 
-pub use snapshot::{SnapshotError, snapshot_file_name, snapshot_offset};
+pub use snapshot::{
+    SnapshotError, SnapshotRow, snapshot_file_name, snapshot_offset, snapshot_rows,
+};
 
 /// How many batches of a producer are remembered: the most an idempotent client has in flight.
 pub const BATCHES_REMEMBERED: usize = 5;
@@ -147,11 +149,15 @@ pub enum SequenceError {
 
 /// A batch in the log, as its producer's next request may refer to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct RememberedBatch {
-    last_sequence: i32,
-    offset_delta: i32,
-    last_offset: i64,
-    timestamp: i64,
+pub struct RememberedBatch {
+    /// The sequence number of its last record.
+    pub last_sequence: i32,
+    /// The offset of its last record minus that of its first.
+    pub offset_delta: i32,
+    /// The offset of its last record.
+    pub last_offset: i64,
+    /// Its largest timestamp, in ms.
+    pub timestamp: i64,
 }
 
 impl RememberedBatch {
@@ -164,7 +170,8 @@ impl RememberedBatch {
         }
     }
 
-    fn base_sequence(&self) -> i32 {
+    /// The sequence number of its first record.
+    pub fn base_sequence(&self) -> i32 {
         sequence_before(self.last_sequence, self.offset_delta)
     }
 

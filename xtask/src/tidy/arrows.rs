@@ -14,7 +14,10 @@ const CRATES: &[(&str, &[&str])] = &[
     ("odradek-storage", &["odradek-protocol"]),
     ("odradek-metadata", &["odradek-protocol"]),
     ("odradek-connection", &["odradek-protocol"]),
-    ("odradek-cli", &["odradek-client"]),
+    (
+        "odradek-cli",
+        &["odradek-client", "odradek-protocol", "odradek-storage"],
+    ),
     (
         "odradek-client",
         &["odradek-connection", "odradek-protocol"],
@@ -32,7 +35,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("odradek-tests", &[]),
     ("odradek-compat-librdkafka", &[]),
     ("odradek-compat-odradek", &["odradek-client"]),
-    ("odradek-load", &[]),
+    ("odradek-load", &["odradek-client"]),
     ("xtask", &[]),
 ];
 

@@ -47,12 +47,10 @@ mod view;
 use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use odradek_protocol::group_records::GroupValue;
 use tokio::time::Instant;
 
-use super::{
-    history::{Change, Changes, Rebalance, What},
-    records::GroupValue,
-};
+use super::history::{Change, Changes, Rebalance, What};
 use alarm::Alarm;
 use member::Member;
 use roster::Roster;

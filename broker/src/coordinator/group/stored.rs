@@ -3,12 +3,12 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use odradek_protocol::group_records::{GroupValue, MemberValue};
 
 use super::{
     Effects, Group, GroupError, GroupState, MemberId, Now, Protocol, RequestId, Settings, Storing,
     join::JoinRequest, member::Member,
 };
-use crate::coordinator::records::{GroupValue, MemberValue};
 
 /// The record that says what the group is now; with these assignments, or the members' own.
 pub(super) fn record_of(

@@ -8,13 +8,13 @@ use std::{
 };
 
 use bytes::Bytes;
+use odradek_protocol::group_records::GroupValue;
 use tokio::time::Instant;
 
 use super::{
     Claim, Effect, Effects, Group, GroupError, JoinAnswer, JoinRequest, Leaver, Now, Protocol,
     Rebalance, RequestId, Settings, Storing, SyncAnswer, SyncRequest, Timer,
 };
-use crate::coordinator::records::GroupValue;
 
 pub(super) const SESSION: Duration = Duration::from_secs(10);
 pub(super) const REBALANCE: Duration = Duration::from_mins(1);

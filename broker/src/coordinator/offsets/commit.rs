@@ -6,14 +6,13 @@
 
 use std::sync::Arc;
 
-use odradek_protocol::EncodeError;
+use odradek_protocol::{EncodeError, group_records::StateKey};
 
 use super::{CommittedOffset, tombstone};
 use crate::{
     coordinator::{
         Coordinator,
         group::{Claim, GroupError},
-        records::StateKey,
         shard::{Shard, ShardState},
         state_log::{Appending, StateLogError, StateRecord},
     },

@@ -7,6 +7,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use odradek_protocol::group_records::StateKey;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -16,7 +17,6 @@ use super::{
 use crate::coordinator::{
     Coordinator,
     group::{Group, OffsetsAge},
-    records::StateKey,
     shard::{Entry, Shard, ShardState},
     state_log::StateRecord,
 };

@@ -1,13 +1,11 @@
 #![allow(clippy::unwrap_used)]
 use bytes::{BufMut, Bytes};
+use odradek_protocol::group_records::{GroupValue, MemberValue};
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::*;
-use crate::coordinator::{
-    group::{Now, Settings},
-    records::{GroupValue, MemberValue},
-};
+use crate::coordinator::group::{Now, Settings};
 
 const NOW_MS: i64 = 1_000_000;
 const RETENTION_MS: i64 = 10_000;

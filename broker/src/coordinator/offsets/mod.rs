@@ -18,13 +18,13 @@ pub(crate) mod expiration;
 
 use std::sync::Arc;
 
-use odradek_protocol::EncodeError;
+use odradek_protocol::{
+    EncodeError,
+    group_records::{OffsetValue, StateKey},
+};
 use uuid::Uuid;
 
-use super::{
-    records::{OffsetValue, StateKey},
-    state_log::StateRecord,
-};
+use super::state_log::StateRecord;
 
 /// A committed position.
 #[derive(Debug, Clone, PartialEq, Eq)]

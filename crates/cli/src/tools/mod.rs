@@ -8,6 +8,7 @@ mod console_consumer;
 mod console_producer;
 mod consumer_groups;
 mod delete_records;
+mod dump_log;
 mod features;
 mod get_offsets;
 mod groups;
@@ -66,6 +67,7 @@ tools! {
     ConsoleProducer = "console-producer", console_producer;
     ConsumerGroups = "consumer-groups", consumer_groups;
     DeleteRecords = "delete-records", delete_records;
+    DumpLog = "dump-log", dump_log;
     Features = "features", features;
     GetOffsets = "get-offsets", get_offsets;
     Groups = "groups", groups;

@@ -258,21 +258,30 @@ impl BatchHeader {
         {
             return Err(BatchError::UnsupportedMagic { magic: magic as i8 });
         }
-        let Some(mut fields) = bytes
-            .first_chunk::<HEADER_LEN>()
-            .map(<[u8; HEADER_LEN]>::as_slice)
-        else {
+        let Some(bytes) = bytes.first_chunk::<HEADER_LEN>() else {
             return Err(BatchError::Incomplete {
                 needed: HEADER_LEN,
                 available: bytes.len(),
             });
         };
+        let header = Self::read(bytes)?;
+        header.check()?;
+        Ok(header)
+    }
+
+    /// Reads the fields as they are, for tools that look at damaged files: none of what
+    /// [`parse`](Self::parse) promises holds, and neither length nor magic was looked at.
+    ///
+    /// # Errors
+    /// [`BatchError::UnknownCompression`] and no other.
+    pub fn read(bytes: &[u8; HEADER_LEN]) -> Result<Self, BatchError> {
+        let mut fields = bytes.as_slice();
         let base_offset = fields.get_i64();
         let length = fields.get_i32();
         let partition_leader_epoch = fields.get_i32();
         let _magic = fields.get_i8();
         let crc = fields.get_u32();
-        let header = Self {
+        Ok(Self {
             base_offset,
             length,
             partition_leader_epoch,
@@ -285,9 +294,7 @@ impl BatchHeader {
             producer_epoch: fields.get_i16(),
             base_sequence: fields.get_i32(),
             record_count: fields.get_i32(),
-        };
-        header.check()?;
-        Ok(header)
+        })
     }
 
     fn check(&self) -> Result<(), BatchError> {
@@ -374,7 +381,7 @@ impl BatchHeader {
     }
 
     /// What the checksum has to be if `body` follows this header.
-    fn checksum(&self, body: &[u8]) -> u32 {
+    pub fn checksum(&self, body: &[u8]) -> u32 {
         let bytes = self.encode();
         let (_, covered) = bytes.split_at(CRC_COVERS_FROM);
         crc32c::crc32c_append(crc32c::crc32c(covered), body)

@@ -2,6 +2,7 @@
 //!
 //! - [`offset`]: offset to position in the segment's file
 //! - [`time`]: timestamp to offset
+//! - [`transaction`]: which transactions were aborted
 //!
 //! Entries are looked up by `pread` and binary search, never mapped: maps are limited in number,
 //! and a sparse one kills the process on a full disk. An index is derived from its segment and may
@@ -14,8 +15,9 @@
 //! **Invariant:** an entry is written after the records it points to, so that after the death of
 //! the process the entries in the file can be relied upon.
 
-pub(crate) mod offset;
-pub(crate) mod time;
+pub mod offset;
+pub mod time;
+pub mod transaction;
 
 use std::{
     io::IoSlice,

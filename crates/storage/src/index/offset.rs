@@ -21,11 +21,26 @@ pub(crate) type OffsetIndexWriter = IndexWriter<ENTRY_LEN>;
 
 /// A batch that the index points to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct OffsetEntry {
+pub struct OffsetEntry {
     /// The batch's last offset.
-    pub(crate) last_offset: i64,
+    pub last_offset: i64,
     /// Where the batch starts in the segment's file, in bytes.
-    pub(crate) position: u32,
+    pub position: u32,
+}
+
+impl OffsetEntry {
+    /// Size of an entry in bytes.
+    pub const LEN: usize = ENTRY_LEN;
+
+    /// Reads an entry of the segment with that base offset.
+    pub fn decode(bytes: [u8; ENTRY_LEN], base_offset: i64) -> Self {
+        let entry = u64::from_be_bytes(bytes);
+        let relative = (entry >> 32) as i32;
+        Self {
+            last_offset: base_offset.saturating_add(i64::from(relative)),
+            position: entry as u32,
+        }
+    }
 }
 
 /// The offset index of one segment.
@@ -115,12 +130,7 @@ impl OffsetIndex {
     }
 
     fn decode(&self, bytes: [u8; ENTRY_LEN]) -> OffsetEntry {
-        let entry = u64::from_be_bytes(bytes);
-        let relative = (entry >> 32) as i32;
-        OffsetEntry {
-            last_offset: self.base_offset.saturating_add(i64::from(relative)),
-            position: entry as u32,
-        }
+        OffsetEntry::decode(bytes, self.base_offset)
     }
 }
 

@@ -22,11 +22,26 @@ pub(crate) type TimeIndexWriter = IndexWriter<ENTRY_LEN>;
 
 /// The largest timestamp up to some point of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TimeEntry {
+pub struct TimeEntry {
     /// The timestamp, in ms.
-    pub(crate) timestamp: i64,
+    pub timestamp: i64,
     /// The last offset of the batch that has it.
-    pub(crate) last_offset: i64,
+    pub last_offset: i64,
+}
+
+impl TimeEntry {
+    /// Size of an entry in bytes.
+    pub const LEN: usize = ENTRY_LEN;
+
+    /// Reads an entry of the segment with that base offset.
+    pub fn decode(bytes: [u8; ENTRY_LEN], base_offset: i64) -> Self {
+        let [t0, t1, t2, t3, t4, t5, t6, t7, relative @ ..] = bytes;
+        let relative = i32::from_be_bytes(relative);
+        Self {
+            timestamp: i64::from_be_bytes([t0, t1, t2, t3, t4, t5, t6, t7]),
+            last_offset: base_offset.saturating_add(i64::from(relative)),
+        }
+    }
 }
 
 /// The time index of one segment.
@@ -100,12 +115,7 @@ impl TimeIndex {
     }
 
     fn decode(&self, bytes: [u8; ENTRY_LEN]) -> TimeEntry {
-        let [t0, t1, t2, t3, t4, t5, t6, t7, relative @ ..] = bytes;
-        let relative = i32::from_be_bytes(relative);
-        TimeEntry {
-            timestamp: i64::from_be_bytes([t0, t1, t2, t3, t4, t5, t6, t7]),
-            last_offset: self.base_offset.saturating_add(i64::from(relative)),
-        }
+        TimeEntry::decode(bytes, self.base_offset)
     }
 }
 

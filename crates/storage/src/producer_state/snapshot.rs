@@ -112,24 +112,8 @@ impl ProducerState {
     }
 
     pub(super) fn decode(bytes: &[u8], limits: ProducerLimits) -> Result<Self, &'static str> {
-        let (header, rows) = bytes
-            .split_first_chunk::<HEADER_LEN>()
-            .ok_or("shorter than a header")?;
-        let [v0, v1, c0, c1, c2, c3, count @ ..] = *header;
-        if i16::from_be_bytes([v0, v1]) != VERSION {
-            return Err("unknown version");
-        }
-        let checked = bytes.get(CHECKED_FROM..).unwrap_or_default();
-        if crc32c::crc32c(checked) != u32::from_be_bytes([c0, c1, c2, c3]) {
-            return Err("checksum does not match");
-        }
-        let (rows, rest) = rows.as_chunks::<ROW_LEN>();
-        if !rest.is_empty() || i32::from_be_bytes(count) != rows.len() as i32 {
-            return Err("length does not match the number of rows");
-        }
         let mut state = Self::new(limits);
-        for row in rows {
-            let (producer_id, row) = Row::decode(row);
+        for (producer_id, row) in snapshot_rows(bytes)? {
             let mut producer = state.take(producer_id, row.epoch);
             producer.apply(&row);
             state.put(producer_id, producer);
@@ -138,27 +122,57 @@ impl ProducerState {
     }
 }
 
+/// The rows of a snapshot with the id of the producer of each, as they stand in the file; or what
+/// is wrong with it.
+pub fn snapshot_rows(
+    bytes: &[u8],
+) -> Result<impl Iterator<Item = (i64, SnapshotRow)>, &'static str> {
+    let (header, rows) = bytes
+        .split_first_chunk::<HEADER_LEN>()
+        .ok_or("shorter than a header")?;
+    let [v0, v1, c0, c1, c2, c3, count @ ..] = *header;
+    if i16::from_be_bytes([v0, v1]) != VERSION {
+        return Err("unknown version");
+    }
+    let checked = bytes.get(CHECKED_FROM..).unwrap_or_default();
+    if crc32c::crc32c(checked) != u32::from_be_bytes([c0, c1, c2, c3]) {
+        return Err("checksum does not match");
+    }
+    let (rows, rest) = rows.as_chunks::<ROW_LEN>();
+    if !rest.is_empty() || i32::from_be_bytes(count) != rows.len() as i32 {
+        return Err("length does not match the number of rows");
+    }
+    Ok(rows.iter().map(SnapshotRow::decode))
+}
+
 /// One row, without its producer id.
-struct Row {
-    epoch: i16,
-    /// `None` for a producer of which only a transaction marker is known.
-    batch: Option<RememberedBatch>,
-    timestamp: i64,
-    coordinator_epoch: i32,
-    transaction_start: Option<i64>,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SnapshotRow {
+    /// The producer's epoch.
+    pub epoch: i16,
+    /// Its last batch, or one of those before; `None` for a producer of which only a transaction
+    /// marker is known.
+    pub batch: Option<RememberedBatch>,
+    /// The newest timestamp of the batch, or of the marker, in ms.
+    pub timestamp: i64,
+    /// Epoch of the transaction coordinator that wrote the last marker, or -1.
+    pub coordinator_epoch: i32,
+    /// Where the open transaction began.
+    pub transaction_start: Option<i64>,
 }
 
 impl Producer {
     /// The producer's rows; all that only the newest can say stands in the last one.
-    fn rows(&self) -> Vec<Row> {
-        let row = |batch: Option<RememberedBatch>| Row {
+    fn rows(&self) -> Vec<SnapshotRow> {
+        let row = |batch: Option<RememberedBatch>| SnapshotRow {
             epoch: self.epoch,
             timestamp: batch.map_or(self.last_timestamp, |batch| batch.timestamp),
             batch,
             coordinator_epoch: self.coordinator_epoch,
             transaction_start: None,
         };
-        let mut rows: Vec<Row> = self.batches.iter().map(|batch| row(Some(*batch))).collect();
+        let mut rows: Vec<SnapshotRow> =
+            self.batches.iter().map(|batch| row(Some(*batch))).collect();
         if rows.is_empty() {
             rows.push(row(None));
         }
@@ -169,7 +183,7 @@ impl Producer {
         rows
     }
 
-    fn apply(&mut self, row: &Row) {
+    fn apply(&mut self, row: &SnapshotRow) {
         self.enter_epoch(row.epoch);
         if let Some(batch) = row.batch {
             self.remember(batch);
@@ -180,7 +194,7 @@ impl Producer {
     }
 }
 
-impl Row {
+impl SnapshotRow {
     fn encode(&self, producer_id: i64, bytes: &mut Vec<u8>) {
         let (sequence, offset, delta) = self.batch.map_or((-1, -1, 0), |batch| {
             (batch.last_sequence, batch.last_offset, batch.offset_delta)

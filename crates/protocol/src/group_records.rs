@@ -15,8 +15,10 @@
 //! Deliberately absent: when a record is written, and what follows from it.
 
 use bytes::Bytes;
-use odradek_protocol::{DecodeError, Decoder, EncodeError, Encoder, Format, Wire, message};
 use uuid::Uuid;
+
+use crate::message::message;
+use crate::primitives::{DecodeError, Decoder, EncodeError, Encoder, Format, Wire};
 
 /// The version of an offset's value, as Kafka writes it.
 const OFFSET_VALUE_VERSION: i16 = 4;
@@ -32,17 +34,26 @@ const GROUP_KEY_VERSION: i16 = 2;
 
 /// What a record is about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum StateKey {
+pub enum StateKey {
     /// The position of a group in one partition.
     Offset {
+        /// `group.id`.
         group: String,
+        /// The topic.
         topic: String,
+        /// The partition.
         partition: i32,
     },
     /// The generation of a group and its members.
-    Group { group: String },
+    Group {
+        /// `group.id`.
+        group: String,
+    },
     /// A kind of key that is not known here. Such records are kept and ignored.
-    Unknown { version: i16 },
+    Unknown {
+        /// The number of the kind.
+        version: i16,
+    },
 }
 
 message! {
@@ -103,7 +114,7 @@ message! {
 
 impl StateKey {
     /// The key of a committed offset.
-    pub(crate) fn offset(group: &str, topic: &str, partition: i32) -> Self {
+    pub fn offset(group: &str, topic: &str, partition: i32) -> Self {
         Self::Offset {
             group: group.to_owned(),
             topic: topic.to_owned(),
@@ -112,7 +123,7 @@ impl StateKey {
     }
 
     /// The key of a group's metadata.
-    pub(crate) fn group(group: &str) -> Self {
+    pub fn group(group: &str) -> Self {
         Self::Group {
             group: group.to_owned(),
         }
@@ -125,7 +136,7 @@ impl StateKey {
     ///
     /// # Panics
     /// Never for keys made here: nobody writes a kind that is not known.
-    pub(crate) fn encode(&self) -> Result<Bytes, EncodeError> {
+    pub fn encode(&self) -> Result<Bytes, EncodeError> {
         let mut encoder = Encoder::new();
         match self {
             Self::Offset {
@@ -152,7 +163,7 @@ impl StateKey {
     ///
     /// # Errors
     /// If the bytes end early, or a name is null.
-    pub(crate) fn decode(bytes: &Bytes) -> Result<Self, DecodeError> {
+    pub fn decode(bytes: &Bytes) -> Result<Self, DecodeError> {
         let mut decoder = Decoder::new(bytes);
         let version = decoder.read_i16()?;
         let format = classic(version);
@@ -173,7 +184,7 @@ impl StateKey {
 impl OffsetValue {
     /// The value as bytes. A position with an expiry of its own needs the one version that has a
     /// place for it, and loses its leader epoch, as in Kafka.
-    pub(crate) fn encode(&self) -> Result<Bytes, EncodeError> {
+    pub fn encode(&self) -> Result<Bytes, EncodeError> {
         let version = if self.expire_timestamp_ms < 0 {
             OFFSET_VALUE_VERSION
         } else {
@@ -183,19 +194,19 @@ impl OffsetValue {
     }
 
     /// Reads a value of any version.
-    pub(crate) fn decode(bytes: &Bytes) -> Result<Self, DecodeError> {
+    pub fn decode(bytes: &Bytes) -> Result<Self, DecodeError> {
         decode_value(bytes)
     }
 }
 
 impl GroupValue {
     /// The value as bytes.
-    pub(crate) fn encode(&self) -> Result<Bytes, EncodeError> {
+    pub fn encode(&self) -> Result<Bytes, EncodeError> {
         encode_value(self, GROUP_VALUE_VERSION)
     }
 
     /// Reads a value of any version.
-    pub(crate) fn decode(bytes: &Bytes) -> Result<Self, DecodeError> {
+    pub fn decode(bytes: &Bytes) -> Result<Self, DecodeError> {
         decode_value(bytes)
     }
 }
@@ -237,5 +248,5 @@ fn finish(encoder: Encoder) -> Bytes {
 }
 
 #[cfg(test)]
-#[path = "records_tests.rs"]
+#[path = "group_records_tests.rs"]
 mod tests;

@@ -1,13 +1,12 @@
-//! Records compared with those of a real Apache Kafka: see `golden/README.md`.
+//! Records compared with those of a real Apache Kafka: see `tests/golden/group_records/README.md`.
 #![allow(clippy::unwrap_used)]
 
-use odradek_protocol::records::{BatchRecords, Batches};
-
 use super::*;
+use crate::records::{BatchRecords, Batches};
 
-const MEMBER: &[u8] = include_bytes!("golden/member.log");
-const STATIC_MEMBER: &[u8] = include_bytes!("golden/static-member.log");
-const OFFSETS: &[u8] = include_bytes!("golden/offsets.log");
+const MEMBER: &[u8] = include_bytes!("../tests/golden/group_records/member.log");
+const STATIC_MEMBER: &[u8] = include_bytes!("../tests/golden/group_records/static-member.log");
+const OFFSETS: &[u8] = include_bytes!("../tests/golden/group_records/offsets.log");
 
 /// Keys and values in the order of the log.
 fn records(segment: &'static [u8]) -> Vec<(Bytes, Option<Bytes>)> {
