@@ -211,6 +211,76 @@ async fn a_full_memory_holds_senders_up_for_max_block_ms_and_no_longer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn batches_larger_than_the_topic_takes_are_sent_in_parts() {
+    let broker = Broker::start();
+    let admin = Admin::new(cluster(&broker));
+    let topic = NewTopic::new("narrow")
+        .partitions(1)
+        .config("max.message.bytes", "2000");
+    admin
+        .create_topics(vec![topic])
+        .await
+        .unwrap()
+        .remove(0)
+        .1
+        .unwrap();
+    let producer = producer(&broker, &[("linger.ms", "50")]);
+    let mut deliveries = Vec::new();
+    for number in 0..300 {
+        let value = format!("{number:0>100}");
+        let record = ProducerRecord::new("narrow", value);
+        deliveries.push(producer.send(record).await.unwrap());
+    }
+    for (number, delivery) in (0..).zip(deliveries) {
+        let metadata = timeout(PATIENCE, delivery.wait()).await.unwrap().unwrap();
+        assert_eq!(metadata.offset, Some(number));
+    }
+    let alone = producer
+        .send(ProducerRecord::new("narrow", vec![0; 2000]))
+        .await
+        .unwrap();
+    let refused = timeout(PATIENCE, alone.wait()).await.unwrap().unwrap_err();
+    assert_eq!(
+        refused.code(),
+        Some(ErrorCode::MessageTooLarge),
+        "{refused}"
+    );
+    let behind = producer
+        .send(ProducerRecord::new("narrow", "behind"))
+        .await
+        .unwrap();
+    assert_eq!(behind.wait().await.unwrap().offset, Some(300));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_that_is_new_is_found_without_waiting_for_the_metadatas_age() {
+    let broker = Broker::start();
+    create(&broker, "grows", 1).await;
+    let producer = producer(&broker, &[]);
+    let first = producer
+        .send(ProducerRecord::new("grows", "0"))
+        .await
+        .unwrap();
+    first.wait().await.unwrap();
+    let more = NewPartitions {
+        topic: "grows".to_owned(),
+        total: 3,
+        assignments: Vec::new(),
+    };
+    let admin = Admin::new(cluster(&broker));
+    admin
+        .create_partitions(vec![more])
+        .await
+        .unwrap()
+        .remove(0)
+        .1
+        .unwrap();
+    let record = ProducerRecord::new("grows", "2").partition(2);
+    let delivery = producer.send(record).await.unwrap();
+    assert_eq!(delivery.wait().await.unwrap().partition, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_sent_is_refused_with_the_reason() {
     let broker = Broker::start_with(&[("auto.create.topics.enable", "false")]);
     create(&broker, "small", 1).await;
