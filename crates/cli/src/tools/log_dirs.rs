@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use odradek_client::{Admin, Error, admin::log_dirs::LogDir};
+use odradek_client::{Admin, Error, ErrorCode, admin::log_dirs::LogDir};
 use serde::Serialize;
 
 use crate::{Outcome, connection::ConnectionOptions, output};
@@ -141,7 +141,7 @@ fn log_dir(log_dir: LogDir, topics: &BTreeSet<&str>) -> LogDirReport {
     });
     LogDirReport {
         partitions: partitions.collect(),
-        error: log_dir.failed.map(|code| code.text()),
+        error: log_dir.failed.map(ErrorCode::text),
         log_dir: log_dir.path,
     }
 }
@@ -162,7 +162,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use std::collections::BTreeMap;
 
-    use odradek_client::{ErrorCode, admin::log_dirs::LogDirReplica};
+    use odradek_client::admin::log_dirs::LogDirReplica;
 
     use super::*;
 

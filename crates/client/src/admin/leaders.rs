@@ -83,19 +83,16 @@ where
         let mut by_leader: BTreeMap<i32, Vec<(&TopicPartition, &Q)>> = BTreeMap::new();
         for (partition, wanted) in wanted {
             let (topic, index) = partition;
-            match image.partition(topic, *index).and_then(|it| it.leader) {
-                Some(leader) => by_leader
-                    .entry(leader)
-                    .or_default()
-                    .push((partition, wanted)),
-                None => {
-                    let refused = Error::Refused {
-                        what: format!("{topic}-{index}"),
-                        code: why_no_leader(&image, topic, *index),
-                        message: None,
-                    };
-                    found.insert((*partition).clone(), Err(refused));
-                }
+            if let Some(leader) = image.partition(topic, *index).and_then(|it| it.leader) {
+                let with_it = by_leader.entry(leader).or_default();
+                with_it.push((partition, wanted));
+            } else {
+                let refused = Error::Refused {
+                    what: format!("{topic}-{index}"),
+                    code: why_no_leader(&image, topic, *index),
+                    message: None,
+                };
+                found.insert((*partition).clone(), Err(refused));
             }
         }
         for (leader, partitions) in by_leader {

@@ -65,14 +65,14 @@ fn read(answer: DescribeProducersResponse) -> ByPartition<Result<Vec<ActiveProdu
             let index = partition.partition_index;
             let what = format!("{name}-{index}");
             let outcome = Error::check(what, partition.error_code, partition.error_message);
-            let producers = partition.active_producers.into_iter().map(producer);
+            let producers = partition.active_producers.iter().map(producer);
             ((name.clone(), index), outcome.map(|()| producers.collect()))
         })
     });
     topics.collect()
 }
 
-fn producer(state: ProducerState) -> ActiveProducer {
+fn producer(state: &ProducerState) -> ActiveProducer {
     ActiveProducer {
         id: state.producer_id,
         epoch: state.producer_epoch,
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_absent_and_not_minus_one() {
-        let described = producer(ProducerState {
+        let described = producer(&ProducerState {
             producer_id: 4,
             producer_epoch: 1,
             last_sequence: -1,
