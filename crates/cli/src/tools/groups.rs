@@ -21,6 +21,10 @@ use crate::{
 const WIDTH_MIN: usize = 20;
 
 /// Lists groups with their types and protocols.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 #[derive(Debug, clap::Parser)]
 #[command(name = "kafka-groups")]
 pub(crate) struct Options {

@@ -14,7 +14,7 @@ use odradek_client::{
 
 use super::{
     complain,
-    failure::Failure,
+    failure::{Failure, sentence},
     group_ids,
     options::{Groups, Subject, View},
     partitions::Existing,
@@ -49,10 +49,13 @@ async fn described(admin: &Admin, groups: &Groups) -> Result<Vec<GroupDescriptio
     for (_, result) in admin.describe_groups(&ids).await {
         match result {
             Ok(group) => described.push(group),
-            // It was there when the groups were listed.
+            // It was there when the groups were listed; the others are shown all the same.
             Err(error)
                 if matches!(groups, Groups::All)
-                    && error.code() == Some(ErrorCode::GroupIdNotFound) => {}
+                    && error.code() == Some(ErrorCode::GroupIdNotFound) =>
+            {
+                complain(&format!("\nWarning: {}", sentence(&error)));
+            }
             Err(error) => return Err(error.into()),
         }
     }

@@ -29,16 +29,19 @@ pub(super) fn parse(text: &str, only: Option<&str>) -> Result<Plans, FileError> 
             continue;
         }
         let fields = fields(line).ok_or(FileError::Line(number))?;
-        let (group, rest) = match fields.as_slice() {
-            [rest @ ..] if rest.len() == 3 => {
+        let (group, position) = match fields.as_slice() {
+            [topic, partition, offset] => {
                 let group = only.ok_or(FileError::NoGroup(number))?;
-                (group.to_owned(), rest)
+                (group, position(topic, partition, offset))
             }
-            [group, rest @ ..] => (group.clone(), rest),
-            [] => return Err(FileError::Line(number)),
+            [group, topic, partition, offset] => {
+                (group.as_str(), position(topic, partition, offset))
+            }
+            _ => return Err(FileError::Line(number)),
         };
-        let (partition, offset) = position(rest).ok_or(FileError::Line(number))?;
-        let previous = plans.entry(group).or_default().insert(partition, offset);
+        let (partition, offset) = position.ok_or(FileError::Line(number))?;
+        let plan = plans.entry(group.to_owned()).or_default();
+        let previous = plan.insert(partition, offset);
         if previous.is_some() {
             return Err(FileError::Twice(number));
         }
@@ -46,12 +49,9 @@ pub(super) fn parse(text: &str, only: Option<&str>) -> Result<Plans, FileError> 
     Ok(plans)
 }
 
-fn position(fields: &[String]) -> Option<(TopicPartition, i64)> {
-    let [topic, partition, offset] = fields else {
-        return None;
-    };
+fn position(topic: &str, partition: &str, offset: &str) -> Option<(TopicPartition, i64)> {
     let partition = partition.trim().parse().ok().filter(|it| 0 <= *it)?;
-    Some(((topic.clone(), partition), offset.trim().parse().ok()?))
+    Some(((topic.to_owned(), partition), offset.trim().parse().ok()?))
 }
 
 /// The fields of a line; nothing if quotes are not closed, or closed in the middle of a field.
@@ -59,13 +59,12 @@ fn fields(line: &str) -> Option<Vec<String>> {
     let mut fields = Vec::new();
     let mut rest = line;
     loop {
-        let (field, after) = match rest.strip_prefix('"') {
-            Some(quoted) => unquoted(quoted)?,
-            None => {
-                let end = rest.find(',').unwrap_or(rest.len());
-                let (field, after) = rest.split_at(end);
-                (field.to_owned(), after)
-            }
+        let (field, after) = if let Some(quoted) = rest.strip_prefix('"') {
+            unquoted(quoted)?
+        } else {
+            let end = rest.find(',').unwrap_or(rest.len());
+            let (field, after) = rest.split_at(end);
+            (field.to_owned(), after)
         };
         fields.push(field);
         match after.strip_prefix(',') {

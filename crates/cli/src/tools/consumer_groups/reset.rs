@@ -33,22 +33,22 @@ use crate::{
 pub(super) async fn reset(admin: &Admin, reset: &Reset) -> Result<Outcome, Failure> {
     let groups = group_ids(admin, &reset.groups).await?;
     let from_file = match &reset.target {
-        Target::File(path) => Some(read(path, &reset.groups)?),
-        Target::Spec(..) => None,
+        Target::File(path) => read(path, &reset.groups)?,
+        Target::Spec(..) => Plans::new(),
     };
     let (idle, mut outcome) = idle(admin, &groups).await?;
     let mut plans = Plans::new();
     for group in idle {
-        let plan = match (&reset.target, &from_file) {
-            (Target::Spec(scope, spec), _) => of_spec(admin, &group, scope, *spec).await?,
-            (Target::File(_), plans) => match plans.as_ref().and_then(|it| it.get(&group)) {
-                Some(wanted) => of_file(admin, wanted).await?,
-                None => {
+        let plan = match &reset.target {
+            Target::Spec(scope, spec) => of_spec(admin, &group, scope, *spec).await?,
+            Target::File(_) => {
+                let Some(wanted) = from_file.get(&group) else {
                     print_error(&format!("No reset plan for group {group} found"));
                     outcome = Outcome::Failed;
                     continue;
-                }
-            },
+                };
+                of_file(admin, wanted).await?
+            }
         };
         plans.insert(group, plan);
     }
