@@ -109,6 +109,10 @@ final class Client {
             case "error-unknown-group" -> Administration::unknownGroup;
             // Not a case: the other member of group-member-death.
             case "member" -> Groups::member;
+            // Nor these: members of the group of different clients.
+            case "mixed-range" -> () -> Groups.mixed("RangeAssignor");
+            case "mixed-roundrobin" -> () -> Groups.mixed("RoundRobinAssignor");
+            case "mixed-cooperative-sticky" -> () -> Groups.mixed("CooperativeStickyAssignor");
             default -> throw new IllegalArgumentException(name + " is no case");
         };
     }

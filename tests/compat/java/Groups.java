@@ -1,10 +1,14 @@
+import java.io.IOException;
+import java.io.OutputStream;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Predicate;
+import java.util.stream.Collectors;
 import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
@@ -98,6 +102,40 @@ final class Groups {
     /** The victim of the case above. */
     static void member() {
         settle(List.of(new Member(Map.of())), found -> false);
+    }
+
+    /**
+     * A member among other clients: prints what it is assigned and what it reads, and leaves when
+     * its standard input ends.
+     */
+    static void mixed(String assignor) throws Exception {
+        var isOver = new AtomicBoolean();
+        var watcher = new Thread(() -> {
+            try {
+                System.in.transferTo(OutputStream.nullOutputStream());
+            } catch (IOException closed) {
+                // It has ended all the same.
+            }
+            isOver.set(true);
+        });
+        watcher.setDaemon(true);
+        watcher.start();
+        Member member = new Member(Map.of(
+            "partition.assignment.strategy", "org.apache.kafka.clients.consumer." + assignor,
+            "enable.auto.commit", true));
+        List<Integer> told = null;
+        while (!isOver.get()) {
+            for (var record : member.consumer.poll(Client.SHORT)) {
+                System.out.println(record.partition() + ":" + record.offset());
+            }
+            List<Integer> found = member.partitions();
+            if (!found.equals(told)) {
+                String numbers = found.stream().map(String::valueOf).collect(Collectors.joining(" "));
+                System.out.println("= " + numbers);
+                told = found;
+            }
+        }
+        member.consumer.close();
     }
 
     static void cooperative() throws Exception {

@@ -1,9 +1,13 @@
 //! What every client here has in common: its configuration, and its own cost.
 
-use std::fs;
+use std::{fs, time::Instant};
 
 use anyhow::Context;
 use rdkafka::ClientConfig;
+use serde_json::{Value, json};
+
+/// What a producer may hold: enough to keep every client busy.
+pub(crate) const BUFFER_BYTES: u64 = 256 << 20;
 
 /// A client of one broker with librdkafka's defaults.
 pub(crate) fn config(broker: &str) -> ClientConfig {
@@ -19,7 +23,10 @@ pub(crate) fn producer_config(broker: &str) -> ClientConfig {
     let mut config = config(broker);
     config.set("acks", "all");
     config.set("queue.buffering.max.messages", "1000000");
-    config.set("queue.buffering.max.kbytes", "262144");
+    config.set(
+        "queue.buffering.max.kbytes",
+        (BUFFER_BYTES >> 10).to_string(),
+    );
     config
 }
 
@@ -30,4 +37,15 @@ pub(crate) fn cpu_seconds() -> anyhow::Result<f64> {
     let ticks = fields.split_whitespace().skip(11).take(2);
     let ticks: f64 = ticks.filter_map(|ticks| ticks.parse::<f64>().ok()).sum();
     Ok(ticks / rustix::param::clock_ticks_per_second() as f64)
+}
+
+/// What a load took since its beginning.
+pub(crate) fn report(records: u64, bytes: u64, begin: Instant, cpu: f64) -> anyhow::Result<Value> {
+    Ok(json!({
+        "records": records,
+        "bytes": bytes,
+        "seconds": begin.elapsed().as_secs_f64(),
+        "client_cpu_seconds": cpu_seconds()? - cpu,
+        "process_cpu_seconds": cpu_seconds()?,
+    }))
 }

@@ -7,39 +7,47 @@ use rdkafka::{
     Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::client;
 
 /// A consumer that gets nothing for this long has lost its broker.
-const SILENCE_MAX: Duration = Duration::from_secs(30);
+pub(crate) const SILENCE_MAX: Duration = Duration::from_secs(30);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[arg(long)]
-    topic: String,
-    /// Stop after this many bytes of values, if the topic holds more.
+    pub(crate) topic: String,
+    /// Bytes of values before the clock starts.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) warm_up: u64,
+    /// Stop after this many bytes of values more, if the topic holds more.
     #[arg(long)]
-    bytes: u64,
+    pub(crate) bytes: u64,
+    /// How many partitions the topic has.
+    #[arg(long, default_value_t = 6)]
+    pub(crate) partitions: i32,
 }
 
 pub(crate) fn run(broker: &str, arguments: &Arguments) -> anyhow::Result<Value> {
     let consumer = assigned(broker, &arguments.topic)?;
+    read(&consumer, arguments.warm_up)?;
     let (begin, cpu) = (Instant::now(), client::cpu_seconds()?);
-    let (mut records, mut bytes) = (0u64, 0u64);
-    while bytes < arguments.bytes {
+    let (records, bytes) = read(&consumer, arguments.bytes)?;
+    client::report(records, bytes, begin, cpu)
+}
+
+/// Reads at least so many bytes of values. Returns how many records and bytes it were.
+fn read(consumer: &BaseConsumer, bytes_wanted: u64) -> anyhow::Result<(u64, u64)> {
+    let (mut records, mut bytes) = (0, 0);
+    while bytes < bytes_wanted {
         let message = consumer
             .poll(SILENCE_MAX)
             .context("the broker sends nothing any more")??;
         bytes += message.payload().map_or(0, <[u8]>::len) as u64;
         records += 1;
     }
-    Ok(json!({
-        "records": records,
-        "bytes": bytes,
-        "seconds": begin.elapsed().as_secs_f64(),
-        "client_cpu_seconds": client::cpu_seconds()? - cpu,
-    }))
+    Ok((records, bytes))
 }
 
 /// A consumer of all partitions of a topic from their beginning.

@@ -1,8 +1,10 @@
 //! The figures of docs/benchmarks.md: Odradek and Apache Kafka on one machine, in one run, in
-//! alternation, under a client that belongs to neither.
+//! alternation; the brokers under a client that belongs to neither.
 //!
-//! - [`rows`]: what is measured.
-//! - [`report`]: the figures as JSON and as a table.
+//! - [`rows`]: what is measured, and the rows about brokers.
+//! - [`clients`]: our client beside others.
+//! - [`list`]: our tool that lists topics beside Kafka's.
+//! - [`report`]: the figures as JSON and as tables.
 //!
 //! Traps that cost us, and how they are avoided: a virtual machine pays for memory that its host
 //! took back, so memory is warmed before every run; a Java program is slow for its first
@@ -10,6 +12,8 @@
 //! shows in every clock, so what it used is reported beside each figure and processor time is
 //! compared before throughput; two brokers are never loaded at the same time.
 
+mod clients;
+mod list;
 mod report;
 mod rows;
 
@@ -69,7 +73,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     for row in own {
         rows::run_own(&bench, row, arguments.runs, &mut figures)?;
     }
-    println!("\n{}", figures.table());
+    println!("\n{}", figures.tables());
     if arguments.save {
         report::save(&figures)?;
     }

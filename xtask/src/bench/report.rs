@@ -1,7 +1,7 @@
 //! The figures: collected by row, shown as a table, saved with the machine they come from.
 
 use std::{
-    fmt::Write,
+    collections::BTreeMap,
     fs,
     process::Command,
     time::{SystemTime, UNIX_EPOCH},
@@ -22,63 +22,118 @@ pub(super) struct Figures {
     figures: Vec<Figure>,
 }
 
-/// One figure of one row, in every run of every broker.
+/// One figure of one row, in every run of every subject.
 #[derive(Debug, Serialize)]
 struct Figure {
+    #[serde(skip)]
+    table: Table,
     row: &'static str,
     name: &'static str,
-    odradek: Vec<f64>,
-    kafka: Vec<f64>,
+    /// By the subjects' ids.
+    #[serde(flatten)]
+    values: BTreeMap<&'static str, Vec<f64>>,
+}
+
+/// What stands beside each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Table {
+    /// Odradek and Apache Kafka: brokers, or tools.
+    Products,
+    /// Clients of one broker.
+    Clients,
+}
+
+/// The figure that says how much to believe the others: not one to compare.
+pub(super) const OTHERS: &str = "other cores busy";
+
+impl Table {
+    /// The ids and the names of the subjects.
+    fn subjects(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Products => &[("odradek", "Odradek"), ("kafka", "Apache Kafka")],
+            Self::Clients => &[
+                ("odradek", "Odradek"),
+                ("librdkafka", "librdkafka"),
+                ("franz-go", "franz-go"),
+                ("java", "Java"),
+            ],
+        }
+    }
 }
 
 impl Figures {
-    pub(super) fn add(&mut self, row: &'static str, name: &'static str, broker: &str, value: f64) {
+    pub(super) fn add(
+        &mut self,
+        table: Table,
+        row: &'static str,
+        name: &'static str,
+        subject: &'static str,
+        value: f64,
+    ) {
         println!("    {name}: {}", short(value));
         let known = self
             .figures
             .iter()
-            .position(|f| (f.row, f.name) == (row, name));
+            .position(|f| (f.table, f.row, f.name) == (table, row, name));
         let place = known.unwrap_or_else(|| {
-            let (odradek, kafka) = (Vec::new(), Vec::new());
             self.figures.push(Figure {
+                table,
                 row,
                 name,
-                odradek,
-                kafka,
+                values: BTreeMap::new(),
             });
             self.figures.len() - 1
         });
         if let Some(found) = self.figures.get_mut(place) {
-            let values = if broker == "kafka" {
-                &mut found.kafka
-            } else {
-                &mut found.odradek
-            };
-            values.push(value);
+            found.values.entry(subject).or_default().push(value);
         }
     }
 
-    /// A Markdown table: least, median and greatest of the runs, and the ratio of the medians.
-    pub(super) fn table(&self) -> String {
-        let mut table = "| Row | Figure | Odradek | Apache Kafka | Odradek ÷ Kafka |\n\
-                         |---|---|---|---|---|\n"
-            .to_owned();
-        for f in &self.figures {
-            let ratio = match (median(&f.odradek), median(&f.kafka)) {
-                (Some(odradek), Some(kafka)) if kafka != 0.0 && f.name != "other cores busy" => {
+    /// Markdown tables: least, median and greatest of the runs, and between the products the ratio
+    /// of the medians.
+    pub(super) fn tables(&self) -> String {
+        let products = self.table(Table::Products);
+        let clients = self.table(Table::Clients);
+        let tables = [products, clients].into_iter().flatten();
+        tables.collect::<Vec<_>>().join("\n")
+    }
+
+    fn table(&self, table: Table) -> Option<String> {
+        let figures = self.figures.iter().filter(|f| f.table == table);
+        let rows: Vec<_> = figures.map(Figure::cells).collect();
+        if rows.is_empty() {
+            return None;
+        }
+        let names = table.subjects().iter().map(|(_, name)| *name);
+        let mut head = vec!["Row", "Figure"];
+        head.extend(names);
+        if table == Table::Products {
+            head.push("Odradek ÷ Kafka");
+        }
+        let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+        let mut text = line(&head.iter().map(ToString::to_string).collect::<Vec<_>>());
+        text += &format!("|{}\n", "---|".repeat(head.len()));
+        text.extend(rows.iter().map(|cells| line(cells)));
+        Some(text)
+    }
+}
+
+impl Figure {
+    fn cells(&self) -> Vec<String> {
+        let subjects = self.table.subjects();
+        let values = |id: &str| self.values.get(id).map_or(&[][..], Vec::as_slice);
+        let mut cells = vec![self.row.to_owned(), self.name.to_owned()];
+        cells.extend(subjects.iter().map(|(id, _)| spread(values(id))));
+        if self.table == Table::Products {
+            let ratio = match (median(values("odradek")), median(values("kafka"))) {
+                (Some(odradek), Some(kafka)) if kafka != 0.0 && self.name != OTHERS => {
                     format!("{:.2}", odradek / kafka)
                 }
                 _ => String::new(),
             };
-            let (odradek, kafka) = (spread(&f.odradek), spread(&f.kafka));
-            writeln!(
-                table,
-                "| {} | {} | {odradek} | {kafka} | {ratio} |",
-                f.row, f.name
-            )
-            .expect("writing to a string does not fail");
+            cells.push(ratio);
         }
-        table
+        cells
     }
 }
 
@@ -145,10 +200,10 @@ pub(super) fn save(figures: &Figures) -> anyhow::Result<()> {
     let text = fs::read_to_string(&path).context("read docs/benchmarks.md")?;
     let (head, rest) = text.split_once(BEGIN).context("find the first mark")?;
     let (_, tail) = rest.split_once(END).context("find the second mark")?;
-    let table = figures.table();
+    let tables = figures.tables();
     let written = format!(
         "{head}{BEGIN}\n\nCommit {commit} on {machine}, by `{command}`. Each cell is the least, the \
-         median and the\ngreatest of the runs.\n\n{table}\n{END}{tail}"
+         median and the\ngreatest of the runs.\n\n{tables}\n{END}{tail}"
     );
     fs::write(path, written)?;
     println!("wrote docs/benchmarks.md and docs/benchmarks.json");
@@ -184,11 +239,27 @@ mod tests {
     fn the_table_shows_the_spread_and_the_ratio_of_the_medians() {
         let mut figures = Figures::default();
         for value in [3.0, 1.0, 2.0] {
-            figures.add("produce", "MB/s", "odradek", value * 100.0);
+            figures.add(Table::Products, "produce", "MB/s", "odradek", value * 100.0);
         }
-        figures.add("produce", "MB/s", "kafka", 400.0);
-        let table = figures.table();
-        let row = table.lines().last().unwrap_or_default();
+        figures.add(Table::Products, "produce", "MB/s", "kafka", 400.0);
+        let tables = figures.tables();
+        let row = tables.lines().last().unwrap_or_default();
         assert_eq!(row, "| produce | MB/s | 100 / 200 / 300 | 400 | 0.50 |");
+    }
+
+    #[test]
+    fn clients_have_a_table_of_their_own() {
+        let mut figures = Figures::default();
+        figures.add(Table::Products, "produce", "MB/s", "odradek", 1.0);
+        figures.add(Table::Clients, "produce", "MB/s", "odradek", 2.0);
+        figures.add(Table::Clients, "produce", "MB/s", "franz-go", 3.0);
+        let tables = figures.tables();
+        let lines: Vec<_> = tables.lines().collect();
+        assert_eq!(lines[2], "| produce | MB/s | 1.00 |  |  |");
+        assert_eq!(
+            lines[4],
+            "| Row | Figure | Odradek | librdkafka | franz-go | Java |"
+        );
+        assert_eq!(lines[6], "| produce | MB/s | 2.00 |  | 3.00 |  |");
     }
 }

@@ -9,18 +9,21 @@ use std::{
 use anyhow::{Context, ensure};
 use serde_json::Value;
 
-use super::{Bench, report::Figures};
+use super::{
+    Bench, clients, list,
+    report::{Figures, OTHERS, Table},
+};
 use crate::{
     broker::Broker,
     process::{Running, machine_busy_seconds, memory_available, warm_memory},
 };
 
-const GB: u64 = 1_000_000_000;
+pub(super) const GB: u64 = 1_000_000_000;
 /// What each broker is given before it is measured: a Java program is slow until then.
 const WARM_UP_BYTES: u64 = 2 * GB;
 /// What is touched before each run, so that its memory is there.
 const WARM_MEMORY_BYTES: u64 = 4 * GB;
-const STOP_LIMIT: Duration = Duration::from_mins(2);
+pub(super) const STOP_LIMIT: Duration = Duration::from_mins(2);
 
 /// One thing to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -39,6 +42,10 @@ pub(super) enum Row {
     Memory,
     /// From exec to the first acknowledged record, after SIGKILL, with 4 GB of data.
     Restart,
+    /// Four clients in turn on one broker of ours: 1 GB in and out.
+    Clients,
+    /// The tool that lists topics, from exec to its end.
+    List,
 }
 
 impl Row {
@@ -50,6 +57,8 @@ impl Row {
         Self::Start1000,
         Self::Memory,
         Self::Restart,
+        Self::Clients,
+        Self::List,
     ];
 
     /// Whether it is measured on brokers that run through several rows.
@@ -111,6 +120,11 @@ pub(super) fn run_own(
     runs: u32,
     figures: &mut Figures,
 ) -> anyhow::Result<()> {
+    match row {
+        Row::Clients => return clients::run(bench, runs, figures),
+        Row::List => return list::run(bench, runs, figures),
+        _ => {}
+    }
     for run in 0..runs {
         for broker in bench.brokers()? {
             warm()?;
@@ -166,17 +180,19 @@ fn measure_latency(
         ("p99 ms", "p99_ms"),
         ("p99.9 ms", "p999_ms"),
     ] {
-        figures.add(row, figure, name, number(&report, field)?);
+        figures.add(Table::Products, row, figure, name, number(&report, field)?);
     }
     figures.add(
+        Table::Products,
         row,
         "broker CPU, % of a core",
         name,
         spent.total() / 20.0 * 100.0,
     );
     figures.add(
+        Table::Products,
         row,
-        "other cores busy",
+        OTHERS,
         name,
         other - number(&report, "client_cpu_seconds")? / 20.0,
     );
@@ -186,6 +202,7 @@ fn measure_latency(
 fn measure_start(bench: &Bench, broker: &Broker, figures: &mut Figures) -> anyhow::Result<()> {
     let (running, took) = broker.start(&bench.log(broker))?;
     figures.add(
+        Table::Products,
         "start, empty",
         "ms to ready",
         broker.name(),
@@ -193,6 +210,7 @@ fn measure_start(bench: &Bench, broker: &Broker, figures: &mut Figures) -> anyho
     );
     sleep(Duration::from_secs(5));
     figures.add(
+        Table::Products,
         "start, empty",
         "idle memory MB",
         broker.name(),
@@ -209,12 +227,19 @@ fn measure_start_1000(bench: &Bench, broker: &Broker, figures: &mut Figures) -> 
     let (running, took) = broker.start(&bench.log(broker))?;
     let row = "start, 1 000 partitions";
     figures.add(
+        Table::Products,
         row,
         "ms to ready",
         broker.name(),
         took.as_secs_f64() * 1000.0,
     );
-    figures.add(row, "memory MB", broker.name(), running.memory_mb("VmRSS")?);
+    figures.add(
+        Table::Products,
+        row,
+        "memory MB",
+        broker.name(),
+        running.memory_mb("VmRSS")?,
+    );
     running.terminate(STOP_LIMIT)?;
     Ok(())
 }
@@ -225,8 +250,15 @@ fn measure_memory(bench: &Bench, broker: &Broker, figures: &mut Figures) -> anyh
     produce(bench, broker, "memory", 2 * GB)?;
     consume(bench, broker, "memory", 2 * GB)?;
     let row = "after 2 GB in and out";
-    figures.add(row, "memory MB", broker.name(), running.memory_mb("VmRSS")?);
     figures.add(
+        Table::Products,
+        row,
+        "memory MB",
+        broker.name(),
+        running.memory_mb("VmRSS")?,
+    );
+    figures.add(
+        Table::Products,
         row,
         "highest memory MB",
         broker.name(),
@@ -254,6 +286,7 @@ fn measure_restart(bench: &Bench, broker: &Broker, figures: &mut Figures) -> any
     let first_ack_epoch_ms = number(&finish_client(waiting)?, "first_ack_epoch_ms")?;
     let row = "restart after SIGKILL, 4 GB";
     figures.add(
+        Table::Products,
         row,
         "ms to first ack",
         broker.name(),
@@ -291,16 +324,28 @@ impl Cost {
         let client = number(report, "client_cpu_seconds")?;
         let other = ((busy - spent.total() - client) / seconds).max(0.0);
         let name = subject.broker.name();
-        figures.add(row, "MB/s", name, gb * 1000.0 / seconds);
-        figures.add(row, "broker user s/GB", name, spent.user / gb);
-        figures.add(row, "broker user+system s/GB", name, spent.total() / gb);
-        figures.add(row, "client s/GB", name, client / gb);
-        figures.add(row, "other cores busy", name, other);
+        figures.add(Table::Products, row, "MB/s", name, gb * 1000.0 / seconds);
+        figures.add(
+            Table::Products,
+            row,
+            "broker user s/GB",
+            name,
+            spent.user / gb,
+        );
+        figures.add(
+            Table::Products,
+            row,
+            "broker user+system s/GB",
+            name,
+            spent.total() / gb,
+        );
+        figures.add(Table::Products, row, "client s/GB", name, client / gb);
+        figures.add(Table::Products, row, OTHERS, name, other);
         Ok(())
     }
 }
 
-fn warm() -> anyhow::Result<()> {
+pub(super) fn warm() -> anyhow::Result<()> {
     if memory_available()? < 2 * WARM_MEMORY_BYTES {
         println!("too little memory to warm it: system time will be too high");
         return Ok(());
@@ -308,7 +353,12 @@ fn warm() -> anyhow::Result<()> {
     warm_memory(WARM_MEMORY_BYTES)
 }
 
-fn create_topic(bench: &Bench, broker: &Broker, name: &str, partitions: u32) -> anyhow::Result<()> {
+pub(super) fn create_topic(
+    bench: &Bench,
+    broker: &Broker,
+    name: &str,
+    partitions: u32,
+) -> anyhow::Result<()> {
     let partitions = partitions.to_string();
     client(
         bench,
@@ -348,7 +398,7 @@ fn start_client(bench: &Bench, broker: &Broker, arguments: &[&str]) -> anyhow::R
     command.spawn().context("start the client")
 }
 
-fn finish_client(child: Child) -> anyhow::Result<Value> {
+pub(super) fn finish_client(child: Child) -> anyhow::Result<Value> {
     let output = child.wait_with_output()?;
     ensure!(
         output.status.success(),
@@ -358,7 +408,7 @@ fn finish_client(child: Child) -> anyhow::Result<Value> {
     serde_json::from_slice(&output.stdout).context("read the client's report")
 }
 
-fn number(report: &Value, field: &str) -> anyhow::Result<f64> {
+pub(super) fn number(report: &Value, field: &str) -> anyhow::Result<f64> {
     report[field]
         .as_f64()
         .with_context(|| format!("find {field} in {report}"))

@@ -5,6 +5,8 @@
 //! - [`client`]: the programs under `tests/compat`: what each needs, copied and built.
 //! - [`cases`]: what each is asked to do.
 //! - [`execution`]: one process per case.
+//! - [`mixed`]: three different clients in one group.
+//! - [`script`]: commands typed with Kafka's tools and with ours.
 //! - [`report`]: the table, and docs/compatibility.md.
 //!
 //! It does not try twice: a case that passes only sometimes is a failure that was found late.
@@ -12,22 +14,26 @@
 mod cases;
 mod client;
 mod execution;
+mod mixed;
 mod report;
+mod script;
 
 use std::{
+    collections::BTreeMap,
     fs,
     net::TcpListener,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 
 use self::{
     cases::Case,
-    client::{Build, Client, Program},
+    client::{Build, Client},
     execution::Place,
-    report::{Column, Results},
+    report::{Column, MixedResults, Results},
+    script::{Ground, compare::Comparison},
 };
 use crate::{
     broker::{Broker, Kafka, Odradek},
@@ -39,10 +45,13 @@ const STOP_LIMIT: Duration = Duration::from_mins(2);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
+    /// Only this part; without it everything, or the clients where some of their cases are chosen.
+    #[arg(value_enum)]
+    part: Option<Part>,
     /// Only these clients (folders of tests/compat), separated by commas.
     #[arg(long, value_delimiter = ',')]
     clients: Vec<String>,
-    /// Only these cases, separated by commas.
+    /// Only these cases (`cli`: scenarios of tests/compat/script), separated by commas.
     #[arg(long, value_delimiter = ',')]
     cases: Vec<String>,
     /// Against whom.
@@ -51,7 +60,7 @@ pub(crate) struct Arguments {
     /// `all`: a client or broker that cannot run here is a failure.
     #[arg(long, value_enum)]
     require: Option<Require>,
-    /// Write docs/compatibility.md; needs every client, every case and both brokers.
+    /// Write docs/compatibility.md; needs every part, client and case, and both brokers.
     #[arg(long)]
     save: bool,
     /// Cases of a client that run at the same time.
@@ -60,6 +69,16 @@ pub(crate) struct Arguments {
     /// Where to look for two free ports, from here on; below 32768.
     #[arg(long, default_value_t = 19592)]
     port: u16,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// Every client, case by case.
+    Clients,
+    /// Three different clients in one group.
+    Mixed,
+    /// The command line: both sets of tools on both brokers.
+    Cli,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -95,14 +114,14 @@ struct Run {
     odradek: Option<PathBuf>,
     peer: Option<Peer>,
     subjects: Vec<Subject>,
-    cases: Vec<&'static Case>,
     folder: PathBuf,
     jobs: usize,
     port: u16,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let complete = arguments.clients.is_empty()
+    let complete = arguments.part.is_none()
+        && arguments.clients.is_empty()
         && arguments.cases.is_empty()
         && arguments.broker == Against::Both;
     ensure!(
@@ -110,32 +129,52 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         "--save is for all clients, all cases and both brokers"
     );
     let begin = Instant::now();
-    let clients = client::find(&arguments.clients)?;
+    let wants = |part| complete || arguments.part.unwrap_or(Part::Clients) == part;
     let run = Run::prepare(arguments)?;
-    let mut results = Results::new(run.cases.clone(), run.subjects.clone());
-    for client in clients {
-        results.add(run.column(client)?);
-    }
-    println!("\n{}", results.table());
-    for remark in results.remarks() {
-        println!("{remark}");
+    let clients = wants(Part::Clients).then(|| run.clients(arguments));
+    let mixed = wants(Part::Mixed).then(|| run.mixed());
+    // Without Apache Kafka there is nothing to compare with.
+    let comparable = run.peer.is_some() || arguments.part == Some(Part::Cli);
+    let commands = (wants(Part::Cli) && comparable).then(|| run.commands(arguments));
+    let findings = Findings {
+        clients: clients.transpose()?,
+        mixed: mixed.transpose()?,
+        commands: commands.transpose()?,
+    };
+    if let Some(mixed) = &findings.mixed {
+        println!("\n{}", mixed.text());
     }
     println!("{} s", begin.elapsed().as_secs());
     if arguments.save {
-        report::save(&results)?;
+        report::save(&findings)?;
     }
-    judge(&results, arguments.require == Some(Require::All))
+    findings.judge(arguments.require == Some(Require::All))
 }
 
-fn judge(results: &Results, require_all: bool) -> anyhow::Result<()> {
-    let skipped = results.skipped();
-    ensure!(
-        !require_all || skipped == 0,
-        "{skipped} clients were skipped, and all are required"
-    );
-    match results.failures() {
-        0 => Ok(()),
-        failures => bail!("{failures} cases failed"),
+/// What each part found out, if it ran.
+#[derive(Debug)]
+struct Findings {
+    clients: Option<Results>,
+    mixed: Option<MixedResults>,
+    commands: Option<Comparison>,
+}
+
+impl Findings {
+    fn judge(&self, require_all: bool) -> anyhow::Result<()> {
+        let skipped = self.clients.as_ref().map_or(0, Results::skipped)
+            + self.mixed.as_ref().map_or(0, MixedResults::skipped);
+        ensure!(
+            !require_all || skipped == 0,
+            "{skipped} clients were skipped, and all are required"
+        );
+        let failed = self.clients.as_ref().map_or(0, Results::failures);
+        let groups = self.mixed.as_ref().map_or(0, MixedResults::failures);
+        let different = self.commands.as_ref().map_or(0, Comparison::failures);
+        ensure!(
+            failed + groups + different == 0,
+            "{failed} cases and {groups} mixed groups failed, {different} commands differ"
+        );
+        Ok(())
     }
 }
 
@@ -165,15 +204,40 @@ impl Run {
             odradek: odradek.transpose()?,
             peer,
             subjects,
-            cases: cases::named(&arguments.cases)?,
             folder,
             jobs: usize::from(arguments.jobs),
             port: arguments.port,
         })
     }
 
+    fn clients(&self, arguments: &Arguments) -> anyhow::Result<Results> {
+        let cases = cases::named(&arguments.cases)?;
+        let mut results = Results::new(cases.clone(), self.subjects.clone());
+        for client in client::find(&arguments.clients)? {
+            results.add(self.column(client, &cases)?);
+        }
+        println!("\n{}", results.table());
+        for remark in results.remarks() {
+            println!("{remark}");
+        }
+        Ok(results)
+    }
+
+    fn commands(&self, arguments: &Arguments) -> anyhow::Result<Comparison> {
+        let peer = self.peer.clone();
+        let ground = Ground {
+            peer: peer.context("nothing can be compared without Apache Kafka")?,
+            odradek: self.odradek.clone().context("Odradek was built")?,
+            folder: self.folder.clone(),
+            port: self.port,
+        };
+        let comparison = script::run(&ground, &arguments.cases)?;
+        println!("\n{}", comparison.text());
+        Ok(comparison)
+    }
+
     /// Builds a client and runs its cases on a fresh broker of each kind.
-    fn column(&self, client: Client) -> anyhow::Result<Column> {
+    fn column(&self, client: Client, cases: &[&'static Case]) -> anyhow::Result<Column> {
         let logs = self.folder.join("logs").join(&client.id);
         fs::create_dir_all(&logs)?;
         println!("{}: building", client.id);
@@ -187,7 +251,16 @@ impl Run {
         let mut column = Column::new(client);
         for &subject in &self.subjects {
             let begin = Instant::now();
-            let outcomes = self.play(&program, &column.client.id, subject, &logs)?;
+            let logs = logs.join(subject.name());
+            let outcomes = self.on_a_fresh_broker(subject, &logs, |bootstrap| {
+                let place = Place {
+                    client: &column.client.id,
+                    bootstrap,
+                    logs: &logs,
+                    jobs: self.jobs,
+                };
+                execution::run_all(&program, &place, cases)
+            })?;
             let (id, name) = (&column.client.id, subject.name());
             println!("{id}: {name} in {} s", begin.elapsed().as_secs());
             column.outcomes.push((subject, outcomes));
@@ -195,15 +268,45 @@ impl Run {
         Ok(column)
     }
 
-    fn play(
+    /// The group of different clients, on a fresh broker of each kind.
+    fn mixed(&self) -> anyhow::Result<MixedResults> {
+        let logs = self.folder.join("logs/mixed");
+        fs::create_dir_all(&logs)?;
+        let mut programs = BTreeMap::new();
+        for id in mixed::CLIENTS {
+            let client = client::find(&[id.to_owned()])?.pop();
+            match client.context("it is there")?.build(&logs)? {
+                Build::Ready(program) => programs.insert(id, program),
+                Build::Skipped(reason) => {
+                    return Ok(MixedResults::Skipped(format!("{id}: {reason}")));
+                }
+            };
+        }
+        let mut outcomes = Vec::new();
+        for &subject in &self.subjects {
+            let begin = Instant::now();
+            let logs = logs.join(subject.name());
+            let found = self.on_a_fresh_broker(subject, &logs, |bootstrap| {
+                Ok(mixed::run(&programs, bootstrap, &logs))
+            })?;
+            println!(
+                "mixed group: {} in {} s",
+                subject.name(),
+                begin.elapsed().as_secs()
+            );
+            outcomes.push((subject, found));
+        }
+        Ok(MixedResults::Played(outcomes))
+    }
+
+    /// Starts a broker for one purpose; its output goes into the folder.
+    fn on_a_fresh_broker<T>(
         &self,
-        program: &Program,
-        client: &str,
         subject: Subject,
         logs: &Path,
-    ) -> anyhow::Result<Vec<execution::Outcome>> {
-        let logs = logs.join(subject.name());
-        fs::create_dir_all(&logs)?;
+        purpose: impl FnOnce(&str) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        fs::create_dir_all(logs)?;
         let port = free_ports(self.port)?;
         let data = self.folder.join(format!("data-{port}"));
         remove(&data)?;
@@ -211,17 +314,11 @@ impl Run {
         let log = logs.join("broker.log");
         let _ = fs::remove_file(&log);
         let (running, _) = broker.start(&log)?;
-        let place = Place {
-            client,
-            bootstrap: &broker.address(),
-            logs: &logs,
-            jobs: self.jobs,
-        };
-        let outcomes = execution::run_all(program, &place, &self.cases)?;
+        let outcome = purpose(&broker.address())?;
         running.terminate(STOP_LIMIT)?;
         remove(&data)?;
         let _ = fs::remove_file(data.with_extension("properties"));
-        Ok(outcomes)
+        Ok(outcome)
     }
 
     fn broker(&self, subject: Subject, port: u16, data: &Path) -> anyhow::Result<Broker> {

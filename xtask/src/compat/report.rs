@@ -2,9 +2,9 @@
 
 use std::{fs, process::Command};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
-use super::{Subject, cases::Case, client::Client, execution::Outcome};
+use super::{Findings, Subject, cases::Case, client::Client, execution::Outcome, mixed::ASSIGNORS};
 use crate::{peer, workspace};
 
 const BEGIN: &str = "<!-- Written by `cargo xtask compat --save` from here -->";
@@ -172,6 +172,68 @@ impl Results {
     }
 }
 
+/// How the group of different clients fared.
+#[derive(Debug)]
+pub(super) enum MixedResults {
+    /// Why it did not run.
+    Skipped(String),
+    /// For each broker and assignor.
+    Played(Vec<(Subject, Vec<Outcome>)>),
+}
+
+impl MixedResults {
+    fn played(&self) -> &[(Subject, Vec<Outcome>)] {
+        match self {
+            Self::Skipped(_) => &[],
+            Self::Played(outcomes) => outcomes,
+        }
+    }
+
+    pub(super) fn skipped(&self) -> usize {
+        usize::from(matches!(self, Self::Skipped(_)))
+    }
+
+    pub(super) fn failures(&self) -> usize {
+        let outcomes = self.played().iter().flat_map(|(_, outcomes)| outcomes);
+        outcomes.filter(|it| **it != Outcome::Passed).count()
+    }
+
+    /// For a terminal.
+    pub(super) fn text(&self) -> String {
+        let mut lines = Vec::new();
+        if let Self::Skipped(reason) = self {
+            lines.push(format!("mixed group: skipped: {reason}"));
+        }
+        for (subject, outcomes) in self.played() {
+            for (assignor, outcome) in ASSIGNORS.iter().zip(outcomes) {
+                let outcome = match outcome {
+                    Outcome::Passed => "ok",
+                    Outcome::Failed(reason) | Outcome::Cannot(reason) => reason,
+                };
+                lines.push(format!(
+                    "mixed group, {assignor}, {}: {outcome}",
+                    subject.name()
+                ));
+            }
+        }
+        lines.join("\n")
+    }
+
+    /// For docs/compatibility.md: ours, and then Kafka's.
+    fn markdown(&self) -> String {
+        let mut text = "| Assignor | Result |\n|---|---|\n".to_owned();
+        for (number, assignor) in ASSIGNORS.iter().enumerate() {
+            let outcomes = self.played().iter();
+            let outcomes = outcomes.filter_map(|(_, outcomes)| outcomes.get(number));
+            let marks: Vec<_> = outcomes
+                .map(|it| if *it == Outcome::Passed { "✓" } else { "✗" })
+                .collect();
+            text.push_str(&format!("| {assignor} | {} |\n", marks.join(" ")));
+        }
+        text
+    }
+}
+
 /// Adds a case to those of its reason, once.
 fn add<'a>(reasons: &mut Vec<(&'a str, Vec<&'a str>)>, reason: &'a str, case: &'a str) {
     match reasons.iter_mut().find(|(known, _)| *known == reason) {
@@ -188,7 +250,12 @@ fn in_columns(first: &str, rest: impl Iterator<Item = String>) -> String {
 }
 
 /// Writes what lies between the marks of docs/compatibility.md.
-pub(super) fn save(results: &Results) -> anyhow::Result<()> {
+pub(super) fn save(findings: &Findings) -> anyhow::Result<()> {
+    let (Some(clients), Some(mixed), Some(commands)) =
+        (&findings.clients, &findings.mixed, &findings.commands)
+    else {
+        bail!("a part did not run: nothing is saved");
+    };
     let mut git = Command::new("git");
     git.args(["describe", "--always", "--dirty"]);
     let commit = workspace::output(git.current_dir(workspace::root()))?;
@@ -198,16 +265,27 @@ pub(super) fn save(results: &Results) -> anyhow::Result<()> {
     let (head, rest) = text.split_once(BEGIN).context("find the first mark")?;
     let (_, tail) = rest.split_once(END).context("find the second mark")?;
     let written = format!(
-        "{head}{BEGIN}\n\n{}, Odradek at commit {}, Apache Kafka {}.\n\n{}\n{END}{tail}",
+        "{head}{BEGIN}\n\n{}, Odradek at commit {}, Apache Kafka {}.\n\n{}\n\
+         ## One group of different clients\n\n{MIXED}\n\n{}\n\
+         ## The command line\n\n{}\n{END}{tail}",
         day.trim(),
         commit.trim(),
         peer::version()?,
-        results.markdown(),
+        clients.markdown(),
+        mixed.markdown(),
+        commands.markdown()?,
     );
     fs::write(path, written)?;
     println!("wrote docs/compatibility.md");
     Ok(())
 }
+
+/// What the second table shows.
+const MIXED: &str = "\
+Java, librdkafka and this project's client share the six partitions of one topic while a producer
+writes. They join and leave one after the other, and one is killed. After each change every
+partition has one reader and every member its equal part, never do two members read one partition,
+and in the end every record was read.";
 
 #[cfg(test)]
 mod tests {

@@ -1,9 +1,13 @@
 //! Consumer groups.
 
 use std::{
-    env,
+    env, io,
     process::{Command, Stdio},
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread,
     time::Duration,
 };
 
@@ -124,6 +128,38 @@ pub(crate) async fn member_death(client: &Client) -> anyhow::Result<()> {
 /// The victim of the case above.
 pub(crate) fn member(client: &Client) -> anyhow::Result<()> {
     settle(client, &[&Member::join(client, &[])?], |_| false)?;
+    Ok(())
+}
+
+/// A member among other clients: prints what it is assigned and what it reads, and leaves when its
+/// standard input ends.
+pub(crate) fn mixed(client: &Client, assignor: &str) -> anyhow::Result<()> {
+    let is_over = Arc::new(AtomicBool::new(false));
+    let over = Arc::clone(&is_over);
+    thread::spawn(move || {
+        // An error ends it as well.
+        let _ = io::copy(&mut io::stdin(), &mut io::sink());
+        over.store(true, Ordering::Relaxed);
+    });
+    let settings = [
+        ("partition.assignment.strategy", assignor),
+        ("enable.auto.commit", "true"),
+    ];
+    let member = Member::join(client, &settings)?;
+    let mut told = None;
+    while !is_over.load(Ordering::Relaxed) {
+        if let Some(Ok(message)) = member.0.poll(Duration::from_millis(50)) {
+            println!("{}:{}", message.partition(), message.offset());
+        }
+        let found = member.partitions()?;
+        if told.as_ref() != Some(&found) {
+            let numbers: Vec<_> = found.iter().map(ToString::to_string).collect();
+            println!("= {}", numbers.join(" "));
+            told = Some(found);
+        }
+    }
+    // Dropped, it commits and leaves.
+    drop(member);
     Ok(())
 }
 

@@ -93,6 +93,10 @@ async fn run() -> anyhow::Result<()> {
         "error-unknown-group" => administration::unknown_group(&client).await,
         // Not a case: the other member of group-member-death.
         "member" => groups::member(&client),
+        // Nor these: members of the group of different clients.
+        "mixed-range" => groups::mixed(&client, "range"),
+        "mixed-roundrobin" => groups::mixed(&client, "roundrobin"),
+        "mixed-cooperative-sticky" => groups::mixed(&client, "cooperative-sticky"),
         other => anyhow::bail!("{other} is no case"),
     }
 }

@@ -10,6 +10,7 @@
 mod administration;
 mod client;
 mod groups;
+mod mixed;
 mod records;
 
 use std::{env, fmt, process};
@@ -93,6 +94,11 @@ async fn run() -> anyhow::Result<()> {
         "error-unknown-group" => administration::unknown_group(&client).await,
         // Not a case: the other member of group-member-death.
         "member" => groups::member(&client).await,
+        // Nor these: members of the group of different clients, and who writes for them.
+        "mixed-range" => mixed::member(&client, "range").await,
+        "mixed-roundrobin" => mixed::member(&client, "roundrobin").await,
+        "mixed-cooperative-sticky" => mixed::member(&client, "cooperative-sticky").await,
+        "mixed-writer" => mixed::writer(&client).await,
         other => anyhow::bail!("{other} is no case"),
     }
 }
