@@ -94,11 +94,14 @@ impl SealedBatch {
         self.promise.keep(outcome);
     }
 
-    /// Cuts it in two that are about as large. Gives it back if it has not even two records.
-    pub(crate) fn split(self) -> Result<[Self; 2], Self> {
-        let Some([first, second]) = halves(&self.records) else {
-            return Err(self);
-        };
+    /// Its records in two batches that are about as large, compressed as they were. `None` if it
+    /// has not even two.
+    pub(crate) fn halves(&self) -> Option<[RecordBatch; 2]> {
+        halves(&self.records)
+    }
+
+    /// Two batches in place of this one, with its [`halves`](Self::halves).
+    pub(crate) fn split(self, [first, second]: [RecordBatch; 2]) -> [Self; 2] {
         let Self {
             records: _,
             begun_at,
@@ -115,10 +118,10 @@ impl SealedBatch {
             promise,
             memory,
         };
-        Ok([
+        [
             part(first, of_first, memory),
             part(second, promise_of_second, of_second),
-        ])
+        ]
     }
 
     /// Bytes as they are sent.
@@ -127,7 +130,6 @@ impl SealedBatch {
     }
 }
 
-/// The records in two batches, compressed like this one.
 fn halves(batch: &RecordBatch) -> Option<[RecordBatch; 2]> {
     if batch.header().record_count < 2 {
         return None;
@@ -193,7 +195,8 @@ mod tests {
     fn a_batch_is_cut_where_its_bytes_are_halved() {
         for compression in Compression::ALL {
             let (whole, memory) = batch(&[10, 20, 30, 500, 40], compression);
-            let [first, second] = whole.split().unwrap();
+            let halves = whole.halves().unwrap();
+            let [first, second] = whole.split(halves);
             assert_eq!(
                 (sizes(&first), sizes(&second)),
                 (vec![10, 20, 30, 500], vec![40])
@@ -212,9 +215,9 @@ mod tests {
     #[test]
     fn no_part_is_empty_and_a_single_record_is_not_cut() {
         for all in [[500, 1], [1, 500], [0, 0]] {
-            let [first, second] = batch(&all, Compression::None).0.split().unwrap();
-            assert_eq!((sizes(&first).len(), sizes(&second).len()), (1, 1));
+            let halves = batch(&all, Compression::None).0.halves().unwrap();
+            assert_eq!(halves.map(|half| half.header().record_count), [1, 1]);
         }
-        assert!(batch(&[500], Compression::None).0.split().is_err());
+        assert!(batch(&[500], Compression::None).0.halves().is_none());
     }
 }

@@ -159,6 +159,11 @@ pub struct Delivery {
 }
 
 impl Delivery {
+    /// The partition that was chosen for the record.
+    pub fn partition(&self) -> i32 {
+        self.partition
+    }
+
     /// Waits until the record is acknowledged as `acks` asks for, or has failed for good.
     pub async fn wait(self) -> Result<RecordMetadata, Error> {
         let (mut outcome, mut index) = (self.outcome, self.index);

@@ -14,6 +14,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use odradek_protocol::records::RecordBatch;
 use tokio::time::Instant;
 
 use super::batch::SealedBatch;
@@ -193,8 +194,8 @@ impl Lane {
     }
 
     /// A batch came back because it is too large: it is sent again in two parts, which share its
-    /// numbers. Gives it back if it cannot be cut.
-    pub(crate) fn split(&mut self, parcel: Parcel) -> Result<(), Parcel> {
+    /// numbers.
+    pub(crate) fn split(&mut self, parcel: Parcel, halves: [RecordBatch; 2]) {
         let Parcel {
             batch,
             place,
@@ -202,20 +203,9 @@ impl Lane {
             failures,
         } = parcel;
         let header = *batch.records.header();
-        let parts = match batch.split() {
-            Ok(parts) => parts,
-            Err(batch) => {
-                return Err(Parcel {
-                    batch,
-                    place,
-                    sequence,
-                    failures,
-                });
-            }
-        };
         self.under_way.remove(&place);
         let mut before = 0;
-        for mut batch in parts {
+        for mut batch in batch.split(halves) {
             let sequence = sequence.map(|sequence| after(sequence, before));
             if let Some(sequence) = sequence {
                 let records = &mut batch.records;
@@ -231,7 +221,6 @@ impl Lane {
             });
         }
         self.requeue();
-        Ok(())
     }
 
     /// A batch came back and will not be sent again, with or without success unknown.

@@ -25,6 +25,11 @@ fn batch(records: usize) -> SealedBatch {
     batch.seal(Compression::None)
 }
 
+fn split(lane: &mut Lane, parcel: Parcel) {
+    let halves = parcel.batch.halves().unwrap();
+    lane.split(parcel, halves);
+}
+
 fn sequence(parcel: &Parcel) -> i32 {
     let header = parcel.batch.records.header();
     assert_eq!(parcel.batch.records.verify_crc(), Ok(()));
@@ -143,15 +148,15 @@ fn what_is_too_large_is_cut_and_keeps_its_numbers_and_its_place() {
     let now = Instant::now();
     let mut lane = idempotent();
     let [large, behind] = [5, 2].map(|records| lane.take_fresh(batch(records)));
-    lane.split(large).unwrap();
+    split(&mut lane, large);
     assert_eq!(lane.next(now), Next::Wait);
     assert!(lane.is_behind_others(&behind));
     lane.failed(behind, Error::Unanswered, now);
     let [first, second] = [(); 2].map(|()| lane.take_retry().unwrap());
     assert_eq!([&first, &second].map(sequence), [0, 3]);
     // The second comes back first, and both are still too large.
-    lane.split(second).unwrap();
-    lane.split(first).unwrap();
+    split(&mut lane, second);
+    split(&mut lane, first);
     for expected in [0, 2, 3, 4, 5] {
         let parcel = lane.take_retry().unwrap();
         assert_eq!(sequence(&parcel), expected);
@@ -160,13 +165,4 @@ fn what_is_too_large_is_cut_and_keeps_its_numbers_and_its_place() {
     }
     assert_eq!(lane.next(now), Next::Fresh);
     assert_eq!(sequence(&lane.take_fresh(batch(1))), 7);
-}
-
-#[test]
-fn a_single_record_is_not_cut() {
-    let mut lane = idempotent();
-    let parcel = lane.take_fresh(batch(1));
-    let parcel = lane.split(parcel).unwrap_err();
-    lane.given_up(&parcel);
-    assert!(lane.is_idle());
 }

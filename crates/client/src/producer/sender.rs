@@ -413,25 +413,15 @@ impl Sender {
 
     /// Sends a batch that is too large for the topic in two parts, or gives a single record up.
     fn split(&mut self, item: Item, error: Error) {
-        let Item {
-            topic_id,
-            place,
-            parcel,
-        } = item;
-        let Some(lane) = self.lanes.get_mut(&place) else {
-            return parcel.batch.tell(Err(error));
+        let lane = self.lanes.get_mut(&item.place);
+        let (Some(halves), Some(lane)) = (item.parcel.batch.halves(), lane) else {
+            return self.give_up(item, error);
         };
-        match lane.split(parcel) {
-            Ok(()) => tracing::debug!(place = name(&place), "a batch is too large: sent in two"),
-            Err(parcel) => {
-                let item = Item {
-                    topic_id,
-                    place,
-                    parcel,
-                };
-                self.give_up(item, error);
-            }
-        }
+        tracing::debug!(
+            place = name(&item.place),
+            "a batch is too large: sent in two"
+        );
+        lane.split(item.parcel, halves);
     }
 
     fn delivered(&mut self, item: Item, result: Option<&PartitionProduceResponse>) {

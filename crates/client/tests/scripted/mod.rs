@@ -34,7 +34,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The newest Produce that names topics, which is simpler than ids.
 const PRODUCE_VERSION: i16 = 12;
