@@ -7,12 +7,17 @@ mod configs;
 mod console_consumer;
 mod console_producer;
 mod consumer_groups;
+mod consumer_perf_test;
 mod delete_records;
 mod dump_log;
 mod features;
 mod get_offsets;
 mod groups;
+mod leader_election;
 mod log_dirs;
+mod metadata_quorum;
+mod producer_perf_test;
+mod reassign_partitions;
 mod topics;
 
 use clap::CommandFactory;
@@ -66,12 +71,17 @@ tools! {
     ConsoleConsumer = "console-consumer", console_consumer;
     ConsoleProducer = "console-producer", console_producer;
     ConsumerGroups = "consumer-groups", consumer_groups;
+    ConsumerPerfTest = "consumer-perf-test", consumer_perf_test;
     DeleteRecords = "delete-records", delete_records;
     DumpLog = "dump-log", dump_log;
     Features = "features", features;
     GetOffsets = "get-offsets", get_offsets;
     Groups = "groups", groups;
+    LeaderElection = "leader-election", leader_election;
     LogDirs = "log-dirs", log_dirs;
+    MetadataQuorum = "metadata-quorum", metadata_quorum;
+    ProducerPerfTest = "producer-perf-test", producer_perf_test;
+    ReassignPartitions = "reassign-partitions", reassign_partitions;
     Topics = "topics", topics;
 }
 
