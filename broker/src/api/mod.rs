@@ -47,6 +47,7 @@ mod init_producer_id;
 mod join_group;
 mod leader_hint;
 mod leave_group;
+mod list_config_resources;
 mod list_groups;
 mod list_offsets;
 mod list_partition_reassignments;
@@ -189,6 +190,7 @@ pub(crate) fn start(
         ApiKey::ElectLeaders => answer!(elect_leaders::handle),
         ApiKey::AlterPartitionReassignments => answer!(alter_partition_reassignments::handle),
         ApiKey::ListPartitionReassignments => answer!(list_partition_reassignments::handle),
+        ApiKey::ListConfigResources => answer!(list_config_resources::handle),
         ApiKey::DescribeTopicPartitions => answer!(describe_topic_partitions::handle),
         ApiKey::FindCoordinator => answer!(find_coordinator::handle),
         ApiKey::JoinGroup => answer!(join_group::handle),
@@ -198,6 +200,11 @@ pub(crate) fn start(
         ApiKey::DescribeGroups => answer!(describe_groups::handle),
         ApiKey::ListGroups => answer!(list_groups::handle),
         ApiKey::DeleteGroups => answer!(delete_groups::handle),
+        // For clients of other brokers; whoever asks us was refused when the header was read.
+        ApiKey::ConsumerGroupDescribe => {
+            let version = reply.version;
+            return Err(CloseConnection::VersionNotServed { key, version });
+        }
     })
 }
 

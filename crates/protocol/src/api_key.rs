@@ -130,6 +130,10 @@ api_keys! {
     DescribeCluster = 60, versions 0..=2, flexible 0..;
     /// What partitions remember of their producers.
     DescribeProducers = 61, versions 0..=0, flexible 0..;
+    /// State and members of groups whose coordinator assigns.
+    ConsumerGroupDescribe = 69, versions 0..=1, flexible 0..;
+    /// What has a configuration.
+    ListConfigResources = 74, versions 0..=1, flexible 0..;
     /// Topics and their partitions, in pages.
     DescribeTopicPartitions = 75, versions 0..=0, flexible 0..;
 }

@@ -28,6 +28,7 @@ answers! {
     alter_partition_reassignments:
         AlterPartitionReassignmentsRequest => AlterPartitionReassignmentsResponse;
     api_versions: ApiVersionsRequest => ApiVersionsResponse;
+    consumer_group_describe: ConsumerGroupDescribeRequest => ConsumerGroupDescribeResponse;
     create_partitions: CreatePartitionsRequest => CreatePartitionsResponse;
     create_topics: CreateTopicsRequest => CreateTopicsResponse;
     delete_groups: DeleteGroupsRequest => DeleteGroupsResponse;
@@ -48,6 +49,7 @@ answers! {
     init_producer_id: InitProducerIdRequest => InitProducerIdResponse;
     join_group: JoinGroupRequest => JoinGroupResponse;
     leave_group: LeaveGroupRequest => LeaveGroupResponse;
+    list_config_resources: ListConfigResourcesRequest => ListConfigResourcesResponse;
     list_groups: ListGroupsRequest => ListGroupsResponse;
     list_offsets: ListOffsetsRequest => ListOffsetsResponse;
     list_partition_reassignments:

@@ -42,6 +42,10 @@ macro_rules! for_each_api {
             describe_cluster DescribeCluster: DescribeClusterRequest, DescribeClusterResponse;
             describe_producers DescribeProducers:
                 DescribeProducersRequest, DescribeProducersResponse;
+            consumer_group_describe ConsumerGroupDescribe:
+                ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse;
+            list_config_resources ListConfigResources:
+                ListConfigResourcesRequest, ListConfigResourcesResponse;
             describe_topic_partitions DescribeTopicPartitions:
                 DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse;
         }
