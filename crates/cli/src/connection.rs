@@ -14,7 +14,7 @@ pub(crate) struct ConnectionOptions {
     #[arg(long, value_name = "HOST:PORT", value_parser = parse_servers)]
     pub(crate) bootstrap_server: Servers,
     /// A file of the administration client's configuration, one key=value a line.
-    #[arg(long, value_name = "FILE", value_parser = read_admin_file)]
+    #[arg(long, alias = "admin.config", value_name = "FILE", value_parser = read_admin_file)]
     command_config: Option<PropertiesFile>,
 }
 
