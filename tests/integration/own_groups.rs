@@ -488,3 +488,46 @@ async fn a_stream_gives_records_one_by_one_and_a_commit_covers_those() {
     assert_eq!(next.unwrap().unwrap().offset, 4);
     records.into_consumer().unwrap().close().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_position_that_the_log_has_lost_is_noticed_by_its_epoch() {
+    let broker = broker();
+    create_topic(&broker, "lost", 1, &[]).await;
+    fill(&broker, "lost", "v", 20).await;
+    let place = ("lost".to_owned(), 0);
+    let manual = ("enable.auto.commit", "false");
+    let committer = member(&broker, &[manual]);
+    committer.assign(std::slice::from_ref(&place)).unwrap();
+    // As if a leader that is gone had given out a thousand records.
+    let lost = CommittedOffset {
+        offset: 1_000,
+        leader_epoch: Some(0),
+        metadata: String::new(),
+    };
+    let positions = BTreeMap::from([(place.clone(), lost)]);
+    committer.commit_offsets(&positions).await.unwrap();
+
+    let strict = member(&broker, &[manual, ("auto.offset.reset", "none")]);
+    strict.assign(std::slice::from_ref(&place)).unwrap();
+    let mut strict = strict;
+    let told = timeout(PATIENCE, strict.poll(PATIENCE)).await.unwrap();
+    let Err(Error::Truncated {
+        offset,
+        diverged_at,
+        ..
+    }) = told
+    else {
+        panic!("the loss is told: {told:?}");
+    };
+    assert_eq!((offset, diverged_at), (1_000, Some(20)));
+
+    let mut members = vec![reader(&broker, "lost", &[manual])];
+    poll_until("it stands at the end", &mut members, |members, _| {
+        members[0].position("lost", 0) == Some(20)
+    })
+    .await;
+    fill(&broker, "lost", "new", 1).await;
+    let next = poll_until("it goes on", &mut members, |_, records| !records.is_empty());
+    // Where the log ends, not at its beginning.
+    assert_eq!(next.await[0].offset, 20);
+}

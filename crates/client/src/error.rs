@@ -70,12 +70,9 @@ pub enum Error {
         /// The partition.
         partition: i32,
     },
-    /// A committed position speaks of records that the log has lost since, or never had (KIP-320),
-    /// and `auto.offset.reset` is `none`.
-    #[error(
-        "{topic}-{partition} ends at offset {diverged_at} where it was read up to {offset}: \
-             records were lost"
-    )]
+    /// The log has lost records that were read already (KIP-320), and `auto.offset.reset` is
+    /// `none`.
+    #[error("{topic}-{partition} was read up to offset {offset}, and has lost records before it")]
     Truncated {
         /// The topic.
         topic: Arc<str>,
@@ -83,8 +80,9 @@ pub enum Error {
         partition: i32,
         /// Where reading was to go on.
         offset: i64,
-        /// The first offset at which the log is another one.
-        diverged_at: i64,
+        /// The first offset at which the log is another one, if that is known. Reading goes on
+        /// there unless a seek says otherwise.
+        diverged_at: Option<i64>,
     },
     /// The consumer has no `group.id`.
     #[error("a group.id is needed to subscribe and to commit")]

@@ -24,7 +24,7 @@ pub mod elections;
 pub mod group_offsets;
 pub mod group_state;
 pub mod groups;
-mod leaders;
+pub(crate) mod leaders;
 pub mod log_dirs;
 pub mod offsets;
 pub mod producers;

@@ -43,6 +43,8 @@ pub(crate) enum Whereabouts {
     Unknown(Start),
     /// Somebody asks a broker.
     Asked,
+    /// Known, but the leader is new, and is being asked whether its log is the same.
+    InDoubt(Position),
     /// Known.
     At(Position),
 }
@@ -60,6 +62,8 @@ pub(crate) struct Assigned {
     pub(crate) error: Option<Error>,
     /// Not to be asked about before then.
     pub(crate) not_before: Option<Instant>,
+    /// The epoch of the last leader whose log is known to hold the position; -1 if none is.
+    pub(crate) validated_in: i32,
 }
 
 /// All partitions that are read.
@@ -83,6 +87,7 @@ impl Assignment {
                 chunk: None,
                 error: None,
                 not_before: None,
+                validated_in: -1,
             });
             self.by_place.insert(place, assigned);
         }
@@ -91,6 +96,10 @@ impl Assignment {
     /// The partitions, with what is known of each.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Place, &Assigned)> {
         self.by_place.iter()
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&Place, &mut Assigned)> {
+        self.by_place.iter_mut()
     }
 
     pub(crate) fn get_mut(&mut self, place: &Place) -> Option<&mut Assigned> {
@@ -110,6 +119,7 @@ impl Assignment {
             chunk: None,
             error: None,
             not_before: None,
+            validated_in: -1,
         };
         true
     }
@@ -119,7 +129,7 @@ impl Assignment {
         let assigned = self.by_place.get(place)?;
         match (&assigned.chunk, assigned.whereabouts) {
             (Some(chunk), _) => Some(chunk.reached()),
-            (None, Whereabouts::At(position)) => Some(position),
+            (None, Whereabouts::At(position) | Whereabouts::InDoubt(position)) => Some(position),
             _ => None,
         }
     }

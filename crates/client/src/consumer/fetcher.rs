@@ -19,18 +19,19 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    assignment::{Assignment, Position, Start, Whereabouts},
+    assignment::{Assignment, Start, Whereabouts},
     chunk::{Chunk, Place},
-    config::{ConsumerConfig, IsolationLevel, OffsetReset},
-    group::{self, coordinator::CoordinatorLink},
+    config::{ConsumerConfig, IsolationLevel},
+    group::coordinator::CoordinatorLink,
+    positions::Positions,
     session::{FetchSession, Wanted},
 };
 use crate::{
-    admin::{
-        group_offsets::CommittedOffset,
-        offsets::{self, OffsetSpec, TopicPartition},
+    cluster::{
+        Cluster,
+        image::{self, ClusterImage},
+        staleness::Staleness,
     },
-    cluster::{Cluster, image, staleness::Staleness},
     error::Error,
 };
 
@@ -53,8 +54,7 @@ pub(crate) struct Fetcher {
     cluster: Arc<Cluster>,
     config: Arc<ConsumerConfig>,
     shared: Arc<Shared>,
-    /// Of the group, if the consumer has one.
-    coordinator: Option<Arc<CoordinatorLink>>,
+    positions: Positions,
     brokers: HashMap<i32, Broker>,
     events: (mpsc::Sender<Event>, mpsc::Receiver<Event>),
     staleness: Staleness,
@@ -79,23 +79,7 @@ enum Event {
         asked: Asked,
         answer: Result<FetchResponse, Error>,
     },
-    /// Positions were found, or not.
-    Found(Vec<Found>),
-    /// The group's positions of these partitions were read, or not.
-    Committed {
-        committed: Vec<(Place, u64)>,
-        outcome: Result<BTreeMap<TopicPartition, CommittedOffset>, Error>,
-    },
     Refreshed(Result<(), Error>),
-}
-
-/// Where a partition's position is, or why that is not known.
-#[derive(Debug)]
-struct Found {
-    place: Place,
-    turn: u64,
-    spec: OffsetSpec,
-    outcome: Result<offsets::FoundOffset, Error>,
 }
 
 impl Fetcher {
@@ -109,10 +93,15 @@ impl Fetcher {
         let now = Instant::now();
         Self {
             staleness: Staleness::new(&config.client, now),
+            positions: Positions::new(
+                Arc::clone(&cluster),
+                Arc::clone(&config),
+                Arc::clone(&shared),
+                coordinator,
+            ),
             cluster,
             config,
             shared,
-            coordinator,
             brokers: HashMap::new(),
             events: mpsc::channel(EVENTS_MAX),
             stop,
@@ -123,13 +112,15 @@ impl Fetcher {
     pub(crate) async fn run(mut self) {
         loop {
             let now = Instant::now();
-            self.find_positions(now);
-            self.fetch(now);
+            let image = self.cluster.image();
+            self.positions.ask(&image, now);
+            self.fetch(&image, now);
             self.refresh(now);
             let wake_at = self.wake_at(now);
             tokio::select! {
                 () = self.stop.cancelled() => return,
                 Some(event) = self.events.1.recv() => self.handle(event),
+                Some(answer) = self.positions.answered() => self.positions.take(answer),
                 () = self.shared.wanted.notified() => {}
                 () = sleep_until(wake_at) => {}
             }
@@ -148,98 +139,8 @@ impl Fetcher {
             .fold(of_metadata, Instant::min)
     }
 
-    /// Asks where to begin, for the partitions that need it.
-    fn find_positions(&mut self, now: Instant) {
-        let policy = match self.config.offset_reset {
-            OffsetReset::Earliest => Some(OffsetSpec::Earliest),
-            OffsetReset::Latest => Some(OffsetSpec::Latest),
-            OffsetReset::None => None,
-        };
-        let mut unknown = Vec::new();
-        let mut committed = Vec::new();
-        let mut assignment = self.shared.assignment.lock();
-        let places: Vec<Place> = assignment.iter().map(|(place, _)| place.clone()).collect();
-        for place in places {
-            let Some(assigned) = assignment.get_mut(&place) else {
-                continue;
-            };
-            let Whereabouts::Unknown(start) = assigned.whereabouts else {
-                continue;
-            };
-            if !assigned.may_be_asked_about(now) {
-                continue;
-            }
-            let spec = match start {
-                Start::Committed if self.coordinator.is_some() => {
-                    assigned.whereabouts = Whereabouts::Asked;
-                    committed.push((place, assigned.turn));
-                    continue;
-                }
-                Start::Committed | Start::Reset => policy,
-                Start::Spec(spec) => Some(spec),
-            };
-            if let Some(spec) = spec {
-                assigned.whereabouts = Whereabouts::Asked;
-                unknown.push((place, assigned.turn, spec));
-            } else {
-                let (topic, partition) = place;
-                assigned.error = Some(Error::NoOffset { topic, partition });
-                self.shared.arrived.notify_one();
-            }
-        }
-        drop(assignment);
-        self.ask_coordinator(committed);
-        self.ask_leaders(unknown);
-    }
-
-    /// Asks for the positions that the group has committed.
-    fn ask_coordinator(&self, committed: Vec<(Place, u64)>) {
-        let Some(coordinator) = self.coordinator.clone().filter(|_| !committed.is_empty()) else {
-            return;
-        };
-        let require_stable = self.config.isolation == IsolationLevel::ReadCommitted;
-        let events = self.events.0.clone();
-        tokio::spawn(async move {
-            let wanted: Vec<_> = committed
-                .iter()
-                .map(|((topic, partition), _)| (topic.to_string(), *partition))
-                .collect();
-            let outcome = group::offsets::fetch(&coordinator, &wanted, require_stable).await;
-            let event = Event::Committed { committed, outcome };
-            let _ = events.send(event).await;
-        });
-    }
-
-    /// Asks the leaders for the beginnings and the ends.
-    fn ask_leaders(&self, unknown: Vec<(Place, u64, OffsetSpec)>) {
-        if unknown.is_empty() {
-            return;
-        }
-        let (cluster, events) = (Arc::clone(&self.cluster), self.events.0.clone());
-        tokio::spawn(async move {
-            let wanted = unknown
-                .iter()
-                .map(|((topic, partition), _, spec)| ((topic.to_string(), *partition), *spec))
-                .collect();
-            let mut found = offsets::list_offsets(&cluster, &wanted).await;
-            let each = unknown.into_iter().map(|(place, turn, spec)| {
-                let key = (place.0.to_string(), place.1);
-                let missing = || Err(Error::Incomplete(format!("{}-{}", place.0, place.1)));
-                let outcome = found.remove(&key).unwrap_or_else(missing);
-                Found {
-                    place,
-                    turn,
-                    spec,
-                    outcome,
-                }
-            });
-            let _ = events.send(Event::Found(each.collect())).await;
-        });
-    }
-
     /// Sends a request to every broker that leads something wanted and is not busy.
-    fn fetch(&mut self, now: Instant) {
-        let image = self.cluster.image();
+    fn fetch(&mut self, image: &ClusterImage, now: Instant) {
         let mut by_broker: HashMap<i32, Asked> = HashMap::new();
         for (place, assigned) in self.shared.assignment.lock().iter() {
             let Some(position) = assigned.wants(now) else {
@@ -326,80 +227,10 @@ impl Fetcher {
                 asked,
                 answer,
             } => self.fetched(broker, &asked, answer),
-            Event::Found(found) => self.found(found),
-            Event::Committed { committed, outcome } => self.begin_at(committed, &outcome),
             Event::Refreshed(refreshed) => {
                 self.staleness.answered(Instant::now());
                 if let Err(error) = refreshed {
                     tracing::debug!(%error, "could not refresh the metadata");
-                }
-            }
-        }
-    }
-
-    /// Begins where the group has committed.
-    fn begin_at(
-        &self,
-        committed: Vec<(Place, u64)>,
-        outcome: &Result<BTreeMap<TopicPartition, CommittedOffset>, Error>,
-    ) {
-        let mut assignment = self.shared.assignment.lock();
-        for (place, turn) in committed {
-            let Some(assigned) = assignment.get_mut(&place).filter(|it| it.turn == turn) else {
-                continue;
-            };
-            match outcome {
-                Ok(offsets) => {
-                    let found = offsets.get(&(place.0.to_string(), place.1));
-                    let reset = Whereabouts::Unknown(Start::Reset);
-                    assigned.whereabouts = found.map_or(reset, |committed| {
-                        Whereabouts::At(Position {
-                            offset: committed.offset,
-                            leader_epoch: committed.leader_epoch.unwrap_or(-1),
-                        })
-                    });
-                }
-                Err(error) => {
-                    assigned.whereabouts = Whereabouts::Unknown(Start::Committed);
-                    assigned.not_before = Some(Instant::now() + self.config.client.retry_backoff);
-                    if error.is_final() {
-                        assigned.error = Some(error.clone());
-                        self.shared.arrived.notify_one();
-                    }
-                }
-            }
-        }
-    }
-
-    fn found(&mut self, found: Vec<Found>) {
-        let mut assignment = self.shared.assignment.lock();
-        for found in found {
-            let assigned = assignment.get_mut(&found.place);
-            let Some(assigned) = assigned.filter(|it| it.turn == found.turn) else {
-                continue;
-            };
-            match found.outcome {
-                Ok(offsets::FoundOffset {
-                    offset: Some(offset),
-                    leader_epoch,
-                    ..
-                }) => {
-                    assigned.whereabouts = Whereabouts::At(Position {
-                        offset,
-                        leader_epoch: leader_epoch.unwrap_or(-1),
-                    });
-                }
-                // No record is that late: the next one may be.
-                Ok(_) => {
-                    assigned.whereabouts = Whereabouts::Unknown(Start::Spec(OffsetSpec::Latest))
-                }
-                Err(error) => {
-                    assigned.whereabouts = Whereabouts::Unknown(Start::Spec(found.spec));
-                    assigned.not_before = Some(Instant::now() + self.config.client.retry_backoff);
-                    if error.is_final() {
-                        assigned.error = Some(error);
-                        self.shared.arrived.notify_one();
-                    }
                 }
             }
         }

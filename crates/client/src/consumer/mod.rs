@@ -2,6 +2,8 @@
 //!
 //! In the order a record comes:
 //! - `assignment`: which partitions are read, and where each stands
+//! - `positions`: finds where reading begins
+//! - `validation`: whether it may go on there under a new leader; pure
 //! - `fetcher`: asks brokers for what is wanted
 //! - `session`: requests that name only what changed
 //! - `chunk`: from the bytes of an answer to records
@@ -19,10 +21,12 @@ mod commits;
 pub mod config;
 mod fetcher;
 pub mod group;
+mod positions;
 mod rebalance;
 pub mod record;
 mod session;
 pub mod stream;
+mod validation;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
