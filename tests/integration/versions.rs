@@ -34,6 +34,7 @@ use odradek_protocol::{
         init_producer_id::{InitProducerIdRequest, InitProducerIdResponse},
         join_group::{JoinGroupRequest, JoinGroupResponse},
         leave_group::{LeaveGroupRequest, LeaveGroupResponse},
+        list_config_resources::{ListConfigResourcesRequest, ListConfigResourcesResponse},
         list_groups::{ListGroupsRequest, ListGroupsResponse},
         list_offsets::{ListOffsetsRequest, ListOffsetsResponse},
         list_partition_reassignments::{
@@ -92,6 +93,7 @@ const ADVERTISED: &[(ApiKey, i16, i16)] = &[
     (ApiKey::DescribeQuorum, 0, 2),
     (ApiKey::DescribeCluster, 0, 2),
     (ApiKey::DescribeProducers, 0, 0),
+    (ApiKey::ListConfigResources, 0, 1),
     (ApiKey::DescribeTopicPartitions, 0, 0),
 ];
 
@@ -173,6 +175,10 @@ fn what_is_advertised_is_answered_in_every_version() {
         &ListPartitionReassignmentsRequest::default(),
     );
     each_version::<_, DescribeQuorumResponse>(&mut wire, &DescribeQuorumRequest::default());
+    each_version::<_, ListConfigResourcesResponse>(
+        &mut wire,
+        &ListConfigResourcesRequest::default(),
+    );
     each_version::<_, DescribeTopicPartitionsResponse>(
         &mut wire,
         &DescribeTopicPartitionsRequest::default(),

@@ -6,6 +6,12 @@ use odradek_protocol::ErrorCode;
 /// Kafka's number for the loggers of a broker.
 const BROKER_LOGGER: i8 = 8;
 
+/// Kafka's number for a subscription to metrics of clients.
+const CLIENT_METRICS: i8 = 16;
+
+/// Kafka's number for a group.
+const GROUP: i8 = 32;
+
 /// The resource that this broker can speak of under that type and name. `node_id` is its own.
 pub(super) fn resolve(
     node_id: i32,
@@ -28,6 +34,14 @@ pub(super) fn resolve(
              --log-filter sets them."
                 .to_owned(),
         ),
+        None if resource_type == CLIENT_METRICS => {
+            refuse("This broker takes no metrics from clients.".to_owned())
+        }
+        None if resource_type == GROUP => {
+            let message = "Groups have no configuration of their own here; the broker's group.* \
+                           keys hold for all of them.";
+            refuse(message.to_owned())
+        }
         None => refuse(format!("Unknown resource type {resource_type}.")),
     }
 }
@@ -45,6 +59,8 @@ mod tests {
             (4, "8", None),
             (4, "seven", None),
             (8, "7", None),
+            (16, "m", None),
+            (32, "g", None),
             (3, "t", None),
         ] {
             let found = resolve(7, resource_type, name);

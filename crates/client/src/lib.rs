@@ -38,7 +38,7 @@ pub use admin::Admin;
 pub use config::ClientConfig;
 pub use consumer::Consumer;
 pub use error::Error;
-pub use odradek_connection::Address;
+pub use odradek_connection::{Address, CallError, ConnectError};
 pub use odradek_protocol::{ErrorCode, Uuid, VersionRange, uuid_text::encode as uuid_text};
 pub use producer::Producer;
 pub use properties::Properties;

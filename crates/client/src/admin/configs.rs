@@ -3,21 +3,29 @@
 //! What belongs to one broker is asked at that broker; everything else any broker answers. Changes
 //! are single keys (KIP-339): the older AlterConfigs replaces everything at once, and is not used.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use odradek_protocol::messages::{
-    describe_configs::{
-        DescribeConfigsRequest, DescribeConfigsResource, DescribeConfigsResourceResult,
-        DescribeConfigsResponse, DescribeConfigsSynonym,
-    },
-    incremental_alter_configs::{
-        AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest,
-        IncrementalAlterConfigsResponse,
+use odradek_connection::Connection;
+use odradek_protocol::{
+    ErrorCode,
+    messages::{
+        describe_configs::{
+            DescribeConfigsRequest, DescribeConfigsResource, DescribeConfigsResourceResult,
+            DescribeConfigsResponse, DescribeConfigsSynonym,
+        },
+        incremental_alter_configs::{
+            AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest,
+            IncrementalAlterConfigsResponse,
+        },
+        list_config_resources::{ListConfigResourcesRequest, ListConfigResourcesResponse},
     },
 };
 
 use super::{Admin, outcomes};
 use crate::{cluster::Target, error::Error};
+
+/// The first version of ListConfigResources that tells of more than client metrics (KIP-1142).
+const LIST_KINDS_VERSION: i16 = 1;
 
 /// Something that has a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,6 +42,21 @@ pub enum ConfigResource {
     ClientMetrics(String),
     /// A group, by its id (KIP-848).
     Group(String),
+}
+
+/// A kind of things that have a configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ConfigKind {
+    /// Topics.
+    Topic,
+    /// Brokers, and their common defaults.
+    Broker,
+    /// The loggers of brokers.
+    BrokerLoggers,
+    /// Subscriptions to metrics of clients.
+    ClientMetrics,
+    /// Groups.
+    Group,
 }
 
 /// The result for each resource.
@@ -166,6 +189,39 @@ impl Admin {
         described
     }
 
+    /// What of these kinds has a configuration; of groups and client metrics, those of which
+    /// something was set.
+    ///
+    /// Brokers before Kafka 4.1 tell of client metrics alone (KIP-1000), the others refuse.
+    pub async fn list_config_resources(
+        &self,
+        kinds: &[ConfigKind],
+    ) -> Result<BTreeSet<ConfigResource>, Error> {
+        const WHAT: &str = "list what is configured";
+        let request = |connection: &Connection| {
+            let version = connection.version_of::<ListConfigResourcesRequest>()?;
+            if version < LIST_KINDS_VERSION && kinds != [ConfigKind::ClientMetrics] {
+                let message = "this broker is too old to list anything but client metrics";
+                Error::check(
+                    WHAT,
+                    ErrorCode::UnsupportedVersion,
+                    Some(message.to_owned()),
+                )?;
+            }
+            Ok(ListConfigResourcesRequest {
+                resource_types: kinds.iter().map(|kind| kind.number()).collect(),
+            })
+        };
+        let read = |answer: ListConfigResourcesResponse| {
+            Error::check(WHAT, answer.error_code, None)?;
+            let each = answer.config_resources.iter();
+            let each =
+                each.filter_map(|it| ConfigResource::read(it.resource_type, &it.resource_name));
+            Ok(each.collect())
+        };
+        self.ask(WHAT, Target::Any, request, read).await
+    }
+
     /// Changes keys. The changes to one resource take effect together or not at all.
     pub async fn alter_configs(
         &self,
@@ -222,7 +278,7 @@ fn by_broker<'a>(
 
 fn described_whole(resource: &ConfigResource) -> DescribeConfigsResource {
     DescribeConfigsResource {
-        resource_type: resource.number(),
+        resource_type: resource.kind().number(),
         resource_name: resource.name(),
         configuration_keys: None,
     }
@@ -278,7 +334,7 @@ fn altered(
         }
     });
     AlterConfigsResource {
-        resource_type: resource.number(),
+        resource_type: resource.kind().number(),
         resource_name: resource.name(),
         configs: configs.collect(),
     }
@@ -294,15 +350,28 @@ fn alterations(answer: IncrementalAlterConfigsResponse) -> ByResource<Result<(),
     each.collect()
 }
 
-impl ConfigResource {
-    /// Kafka's number of its kind.
-    const fn number(&self) -> i8 {
+impl ConfigKind {
+    /// Kafka's number of it.
+    const fn number(self) -> i8 {
         match self {
-            Self::Topic(_) => 2,
-            Self::Broker(_) | Self::BrokerDefaults => 4,
-            Self::BrokerLoggers(_) => 8,
-            Self::ClientMetrics(_) => 16,
-            Self::Group(_) => 32,
+            Self::Topic => 2,
+            Self::Broker => 4,
+            Self::BrokerLoggers => 8,
+            Self::ClientMetrics => 16,
+            Self::Group => 32,
+        }
+    }
+}
+
+impl ConfigResource {
+    /// What kind of thing it is.
+    pub const fn kind(&self) -> ConfigKind {
+        match self {
+            Self::Topic(_) => ConfigKind::Topic,
+            Self::Broker(_) | Self::BrokerDefaults => ConfigKind::Broker,
+            Self::BrokerLoggers(_) => ConfigKind::BrokerLoggers,
+            Self::ClientMetrics(_) => ConfigKind::ClientMetrics,
+            Self::Group(_) => ConfigKind::Group,
         }
     }
 
@@ -401,7 +470,7 @@ impl ConfigType {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use odradek_protocol::{ErrorCode, messages::describe_configs::DescribeConfigsResult};
+    use odradek_protocol::messages::describe_configs::DescribeConfigsResult;
 
     use super::*;
 
@@ -415,7 +484,7 @@ mod tests {
             ConfigResource::ClientMetrics("m".to_owned()),
             ConfigResource::Group("g".to_owned()),
         ] {
-            let read = ConfigResource::read(resource.number(), &resource.name());
+            let read = ConfigResource::read(resource.kind().number(), &resource.name());
             assert_eq!(read, Some(resource));
         }
         assert_eq!(ConfigResource::read(4, "seven"), None);

@@ -1,9 +1,11 @@
 //! `--describe`: what is configured, one key a line.
 
+use std::collections::BTreeSet;
+
 use odradek_client::{
-    Admin, Error,
+    Admin, CallError, Error, ErrorCode,
     admin::{
-        configs::{ConfigDetail, ConfigResource, ConfigSource, ConfigValue},
+        configs::{ConfigDetail, ConfigKind, ConfigResource, ConfigSource, ConfigValue},
         groups::GroupFilter,
     },
 };
@@ -33,6 +35,8 @@ pub(super) async fn run(options: &Options) -> Result<(), Failure> {
                 .map(|name| ConfigResource::Topic(name.to_string()))
                 .collect()
         }
+        Selection::EveryMetrics => every_metrics(&admin).await?.into_iter().collect(),
+        Selection::EveryGroup => every_group(&admin).await?.into_iter().collect(),
         Selection::EveryBroker => {
             let brokers = admin.describe_cluster().await?.brokers.into_keys();
             let brokers = brokers.map(ConfigResource::Broker);
@@ -66,27 +70,28 @@ async fn exists(admin: &Admin, resource: &ConfigResource) -> Result<bool, Error>
             admin.describe_cluster().await?.brokers.contains_key(id)
         }
         ConfigResource::BrokerDefaults => true,
-        ConfigResource::Group(id) => {
-            is_configured(admin, resource).await?
-                || admin
-                    .list_groups(&GroupFilter::default())
-                    .await?
-                    .contains_key(id)
-        }
-        ConfigResource::ClientMetrics(_) => is_configured(admin, resource).await?,
+        ConfigResource::Group(_) => every_group(admin).await?.contains(resource),
+        ConfigResource::ClientMetrics(_) => every_metrics(admin).await?.contains(resource),
     })
 }
 
-async fn is_configured(admin: &Admin, resource: &ConfigResource) -> Result<bool, Error> {
-    let resources = std::slice::from_ref(resource);
-    let described = admin.describe_configs(resources, ConfigDetail::default());
-    for configs in described.await.into_values() {
-        let configs = configs?;
-        if configs.iter().any(|config| is_dynamic(resource, config)) {
-            return Ok(true);
-        }
+async fn every_metrics(admin: &Admin) -> Result<BTreeSet<ConfigResource>, Error> {
+    let kinds = [ConfigKind::ClientMetrics];
+    admin.list_config_resources(&kinds).await
+}
+
+/// The groups that there are, and those that will be: a group can be configured before it has a
+/// member. Brokers before Kafka 4.1 tell only of the former.
+async fn every_group(admin: &Admin) -> Result<BTreeSet<ConfigResource>, Error> {
+    let groups = admin.list_groups(&GroupFilter::default()).await?;
+    let mut every: BTreeSet<_> = groups.into_keys().map(ConfigResource::Group).collect();
+    match admin.list_config_resources(&[ConfigKind::Group]).await {
+        Ok(configured) => every.extend(configured),
+        Err(Error::Call(CallError::Unserved { .. })) => {}
+        Err(error) if error.code() == Some(ErrorCode::UnsupportedVersion) => {}
+        Err(error) => return Err(error),
     }
-    Ok(false)
+    Ok(every)
 }
 
 /// What stands above the keys.

@@ -37,6 +37,10 @@ pub(super) enum Selection {
     EveryTopic,
     /// That of each broker, and what holds for all of them.
     EveryBroker,
+    /// That of all client metrics.
+    EveryMetrics,
+    /// That of each group.
+    EveryGroup,
 }
 
 /// What is wrong with the options. The sentences are those of Kafka's tool, where it has one.
@@ -95,6 +99,8 @@ pub(super) fn to_describe(entities: &Entities) -> Result<Selection, UsageError> 
     Ok(match (kind, &which) {
         (TOPICS, Which::Unsaid) => Selection::EveryTopic,
         (BROKERS, Which::Unsaid) => Selection::EveryBroker,
+        (CLIENT_METRICS, Which::Unsaid) => Selection::EveryMetrics,
+        (GROUPS, Which::Unsaid) => Selection::EveryGroup,
         _ => Selection::One(resource(kind, which, DESCRIBE)?),
     })
 }
@@ -245,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_name_all_topics_or_brokers_are_described_and_none_is_changed() {
+    fn without_a_name_all_of_a_kind_are_described_and_none_is_changed() {
         let described = |kind| to_describe(&typed(kind, None));
         assert_eq!(described("topics"), Ok(Selection::EveryTopic));
         assert_eq!(described("brokers"), Ok(Selection::EveryBroker));
