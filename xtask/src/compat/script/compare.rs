@@ -109,18 +109,23 @@ impl Comparison {
     /// For a terminal.
     pub(crate) fn text(&self) -> String {
         let mut lines = Vec::new();
-        for difference in &self.unknown {
-            let Difference {
-                scenario,
-                command,
-                side,
-                stream,
-                ..
-            } = difference;
-            let (side, stream) = (side.name(), stream.name());
-            lines.push(format!("{scenario}: $ {command}\n  {side}, {stream}:"));
-            lines.extend(excerpt("kafka", &difference.expected));
-            lines.extend(excerpt("found", &difference.found));
+        // Two combinations often differ in the same way.
+        let mut alike: BTreeMap<_, Vec<String>> = BTreeMap::new();
+        for it in &self.unknown {
+            let key = (
+                &it.scenario,
+                &it.command,
+                it.stream,
+                &it.expected,
+                &it.found,
+            );
+            alike.entry(key).or_default().push(it.side.name());
+        }
+        for ((scenario, command, stream, expected, found), sides) in alike {
+            let (sides, stream) = (sides.join(", "), stream.name());
+            lines.push(format!("{scenario}: $ {command}\n  {stream}, {sides}:"));
+            lines.extend(excerpt("-", expected, found));
+            lines.extend(excerpt("+", found, expected));
         }
         lines.extend(self.stale.iter().cloned());
         lines.push(format!(
@@ -192,21 +197,16 @@ pub(super) fn check_reasons(scenarios: &[Scenario]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The first lines of a text, behind a name.
-fn excerpt(name: &str, text: &str) -> Vec<String> {
-    const LINES_MAX: usize = 12;
-    let mut lines: Vec<_> = text
-        .lines()
-        .take(LINES_MAX)
-        .map(|line| format!("    {name}| {line}"))
-        .collect();
+/// The first lines of a text that the other one has not; all of them if only their order differs.
+fn excerpt(mark: &str, text: &str, other: &str) -> Vec<String> {
+    const LINES_MAX: usize = 8;
+    let others: BTreeSet<_> = other.lines().collect();
+    let mut lines: Vec<_> = text.lines().filter(|line| !others.contains(line)).collect();
     if lines.is_empty() {
-        lines.push(format!("    {name}: nothing"));
+        lines = text.lines().collect();
     }
-    if LINES_MAX < text.lines().count() {
-        lines.push(format!("    {name}: …"));
-    }
-    lines
+    let lines = lines.into_iter().take(LINES_MAX);
+    lines.map(|line| format!("    {mark} {line}")).collect()
 }
 
 #[cfg(test)]
@@ -262,7 +262,7 @@ mod tests {
         assert_eq!(compare(&[], "a\n").failures(), 0);
         let comparison = compare(&[], "b\n");
         assert_eq!(comparison.failures(), 1);
-        assert!(comparison.text().contains("found| b"));
+        assert!(comparison.text().contains("+ b"));
     }
 
     #[test]

@@ -15,6 +15,7 @@ static CHANGING: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"\b[12]\d{12}\b", "MOMENT"),
         // Ids: of members, of clusters, topics and directories.
         (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "MEMBER"),
+        (r"\t[A-Za-z0-9_-]{22}\t", "\tID\t"),
         (
             r#"((?:TopicId|Cluster ID): |ClusterId: +|"directoryId": ")[A-Za-z0-9_-]{22}"#,
             "${1}ID",
@@ -26,20 +27,32 @@ static CHANGING: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     .into()
 });
 
-/// What a Java program's log says about itself: the class of an exception, and of the logger.
-static JAVA: LazyLock<Vec<Regex>> = LazyLock::new(|| {
+/// What a Java program says about itself: where in its code it was, in lines of their own.
+static TRACE: LazyLock<Regex> = LazyLock::new(|| {
+    compile(r"(?m)^(?:\tat .*|Caused by: .*|(?:[a-z]+\.)+[A-Za-z.$]*(?:Exception|Error)(: .*)?)\n")
+});
+
+/// How a line of a log begins, which exception it was, and which logger wrote it.
+static LOG: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     [
+        r#"^(?:ERROR|Exception in thread "main") "#,
         r"(?:[a-z]+\.)+[A-Za-z.$]*(?:Exception|Error): ",
-        r" \((?:[a-z]+\.)+[A-Za-z.$]*\)$",
+        r" \([A-Za-z.$-]+\)$",
     ]
     .map(compile)
     .into()
 });
 
+/// What is not about the command: an invitation to try something else, and what a client tells of
+/// its attempts before one succeeds.
+static ASIDE: LazyLock<Regex> =
+    LazyLock::new(|| compile(r"\(KIP-848\)|^(?:WARN|ERROR) \[[A-Za-z]+ clientId="));
+
 /// The parts of `Configs: ` and `synonyms={}`, which come in the order of a hash table.
 static CONFIGS: LazyLock<Regex> = LazyLock::new(|| compile(r"Configs: (\S+)"));
 
-static NUMBER: LazyLock<Regex> = LazyLock::new(|| compile(r"\d+(\.\d+)?"));
+/// A number, with the blanks that fill its column.
+static NUMBER: LazyLock<Regex> = LazyLock::new(|| compile(r"\d+(\.\d+)? *"));
 
 fn compile(pattern: &str) -> Regex {
     Regex::new(pattern).expect("it was tried by the tests")
@@ -57,8 +70,9 @@ pub(super) struct Surroundings<'a> {
 impl Surroundings<'_> {
     /// Standard output as it is compared.
     pub(super) fn output(&self, text: &str, views: &[View]) -> String {
-        let mut text = self.without_changing(text);
-        text = CONFIGS
+        let text = self.without_changing(text);
+        let text = TRACE.replace_all(&text, "");
+        let mut text = CONFIGS
             .replace_all(&text, |found: &regex::Captures<'_>| {
                 let mut configs: Vec<_> = found[1].split(',').collect();
                 configs.sort_unstable();
@@ -83,11 +97,10 @@ impl Surroundings<'_> {
     /// The first line of standard error, as it is compared.
     pub(super) fn first_error(&self, text: &str) -> String {
         let text = self.without_changing(text);
-        // An invitation to try something else is not about the command.
         let mut lines = text.lines().map(str::trim_end);
-        let line = lines.find(|line| !line.is_empty() && !line.contains("(KIP-848)"));
+        let line = lines.find(|line| !line.is_empty() && !ASIDE.is_match(line));
         let line = line.unwrap_or_default();
-        let whole = JAVA.iter().fold(line.to_owned(), |line, part| {
+        let whole = LOG.iter().fold(line.to_owned(), |line, part| {
             part.replace_all(&line, "").into_owned()
         });
         whole.trim().to_owned()
@@ -95,9 +108,9 @@ impl Surroundings<'_> {
 
     fn without_changing(&self, text: &str) -> String {
         let text = text
+            .replace(&self.data.display().to_string(), "DATA")
             .replace(&format!("127.0.0.1:{}", self.port), "HOST:PORT")
-            .replace(&self.port.to_string(), "PORT")
-            .replace(&self.data.display().to_string(), "DATA");
+            .replace(&self.port.to_string(), "PORT");
         CHANGING.iter().fold(text, |text, (pattern, instead)| {
             pattern.replace_all(&text, *instead).into_owned()
         })
@@ -111,17 +124,19 @@ fn sorted(text: &str) -> String {
 }
 
 fn shape(text: &str) -> String {
-    NUMBER.replace_all(text, "N").into_owned()
+    NUMBER.replace_all(text, "N ").into_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const HERE: Surroundings<'static> = Surroundings {
-        port: 19092,
-        data: Path::new("/somewhere/data-19092"),
-    };
+    fn here() -> Surroundings<'static> {
+        Surroundings {
+            port: 19092,
+            data: Path::new("/somewhere/data-19092"),
+        }
+    }
 
     #[test]
     fn what_differs_each_time_is_not_compared() {
@@ -132,22 +147,22 @@ mod tests {
         let expected = "Topic: t\tTopicId: ID\tConfigs: a=2,b=1\n\
                         CreateTime:MOMENT console-consumer-N HOST:PORT DATA/t-0\n\
                         console-consumer-MEMBER\n";
-        assert_eq!(HERE.output(text, &[]), expected);
+        assert_eq!(here().output(text, &[]), expected);
     }
 
     #[test]
     fn an_error_is_its_sentence() {
         let java = "[2026-11-22 05:00:52,070] ERROR org.apache.kafka.common.errors.\
                     TopicExistsException: Topic 't1' already exists.\n (org.apache…)\n";
-        assert_eq!(HERE.first_error(java), "ERROR Topic 't1' already exists.");
+        assert_eq!(here().first_error(java), "Topic 't1' already exists.");
         let logged = "WARN It is so. (org.apache.kafka.tools.OffsetsUtils)";
-        assert_eq!(HERE.first_error(logged), "WARN It is so.");
+        assert_eq!(here().first_error(logged), "WARN It is so.");
     }
 
     #[test]
     fn views_are_taken_one_after_the_other() {
         let views = [View::Sorted, View::Shape];
-        assert_eq!(HERE.output("b 1.5\na 23\n", &views), "a N\nb N\n");
-        assert_eq!(HERE.output("b 1\na 2\n", &[View::Head]), "b 1\n");
+        assert_eq!(here().output("b 1.5\na 23\n", &views), "a N \nb N \n");
+        assert_eq!(here().output("b 1\na 2\n", &[View::Head]), "b 1\n");
     }
 }
