@@ -350,3 +350,31 @@ fn free_ports(from: u16) -> anyhow::Result<u16> {
         .find(|&port| is_free(port) && is_free(port + 1))
         .context("find two free ports below 32768")
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn with_skipped_client(mixed: MixedResults) -> Findings {
+        let mut results = Results::new(Vec::new(), vec![Subject::Odradek]);
+        let client = client::find(&["kafkajs".to_owned()]).unwrap().remove(0);
+        results.add(Column::skipped(client, "node is not installed".to_owned()));
+        Findings {
+            clients: Some(results),
+            mixed: Some(mixed),
+            commands: None,
+        }
+    }
+
+    #[test]
+    fn what_was_skipped_is_a_failure_where_everything_is_required() {
+        let findings = with_skipped_client(MixedResults::Played(Vec::new()));
+        assert!(findings.judge(false).is_ok());
+        let error = findings.judge(true).unwrap_err().to_string();
+        assert!(error.starts_with("1 clients were skipped"), "{error}");
+        let findings = with_skipped_client(MixedResults::Skipped("no Java".to_owned()));
+        let error = findings.judge(true).unwrap_err().to_string();
+        assert!(error.starts_with("2 clients were skipped"), "{error}");
+    }
+}
