@@ -3,7 +3,7 @@
 //! Members of the classic protocol tell each other their assignments through the coordinator, which
 //! does not read them; here they are read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use odradek_connection::Connection;
@@ -11,6 +11,9 @@ use odradek_protocol::{
     ErrorCode,
     consumer_protocol::Assignment,
     messages::{
+        consumer_group_describe::{
+            self, ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse,
+        },
         delete_groups::{DeleteGroupsRequest, DeleteGroupsResponse},
         describe_groups::{
             DescribeGroupsRequest, DescribeGroupsResponse, DescribedGroup, DescribedGroupMember,
@@ -68,6 +71,10 @@ pub struct GroupDescription {
     pub id: String,
     /// Where it stands.
     pub state: GroupState,
+    /// What its members speak.
+    pub kind: GroupType,
+    /// How far its assignment has come, where the coordinator makes it (KIP-848).
+    pub epochs: Option<GroupEpochs>,
     /// What its members share: `consumer` for consumers; empty where it never had any.
     pub protocol_type: String,
     /// The assignor in use; empty while there is none.
@@ -76,6 +83,15 @@ pub struct GroupDescription {
     pub coordinator: Coordinator,
     /// Who is in it.
     pub members: Vec<GroupMember>,
+}
+
+/// What a coordinator that assigns counts of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GroupEpochs {
+    /// Changes of its members and of what they subscribe to.
+    pub group: i32,
+    /// The group epoch for which the target assignment was made.
+    pub assignment: i32,
 }
 
 /// A member of a group.
@@ -92,6 +108,17 @@ pub struct GroupMember {
     /// What it reads, in order; nothing while the group is not stable. Absent in groups that are
     /// not of consumers, or where the leader's bytes make no sense.
     pub assignment: Option<Vec<TopicPartition>>,
+    /// What it is to read, where the coordinator assigns.
+    pub target: Option<MemberTarget>,
+}
+
+/// Where a coordinator leads a member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberTarget {
+    /// The assignment epoch that the member has reached.
+    pub reached_epoch: i32,
+    /// What it is to read, in order.
+    pub assignment: Vec<TopicPartition>,
 }
 
 impl Admin {
@@ -118,9 +145,24 @@ impl Admin {
         Ok(groups)
     }
 
-    /// Describes groups. One that does not exist is refused with `GroupIdNotFound` by brokers of
-    /// every age.
+    /// Describes groups of consumers, whichever protocol they speak. One that does not exist is
+    /// refused with `GroupIdNotFound` by brokers of every age.
     pub async fn describe_groups(&self, groups: &[String]) -> ByGroup<GroupDescription> {
+        let mut described = self.describe_classic_groups(groups).await;
+        let not_classic = described.iter().filter(|(_, result)| is_not_found(result));
+        let not_classic: Vec<_> = not_classic.map(|(group, _)| group.clone()).collect();
+        if !not_classic.is_empty() {
+            let of_consumers = self.describe_consumer_groups(&not_classic).await;
+            // A broker that knows only classic groups has said what there is to say.
+            let found = of_consumers
+                .into_iter()
+                .filter(|(_, result)| result.is_ok());
+            described.extend(found);
+        }
+        described
+    }
+
+    async fn describe_classic_groups(&self, groups: &[String]) -> ByGroup<GroupDescription> {
         let request = |groups| DescribeGroupsRequest {
             groups,
             ..Default::default()
@@ -130,6 +172,21 @@ impl Admin {
             groups
                 .map(|group| (group.group_id.clone(), description(group, coordinator)))
                 .collect()
+        };
+        let what = "describe groups";
+        self.ask_coordinators(what, groups, request, read).await
+    }
+
+    async fn describe_consumer_groups(&self, groups: &[String]) -> ByGroup<GroupDescription> {
+        let request = |group_ids| ConsumerGroupDescribeRequest {
+            group_ids,
+            ..Default::default()
+        };
+        let read = |answer: ConsumerGroupDescribeResponse, coordinator: &Coordinator| {
+            let groups = answer.groups.into_iter();
+            let each =
+                groups.map(|group| (group.group_id.clone(), assigned_group(group, coordinator)));
+            each.collect()
         };
         let what = "describe groups";
         self.ask_coordinators(what, groups, request, read).await
@@ -199,6 +256,8 @@ fn description(
     Ok(GroupDescription {
         id,
         state,
+        kind: GroupType::Classic,
+        epochs: None,
         protocol_type: group.protocol_type,
         assignor: group.protocol_data,
         coordinator: coordinator.clone(),
@@ -215,22 +274,66 @@ fn member(member: DescribedGroupMember, of_consumers: bool) -> GroupMember {
         assignment: of_consumers
             .then(|| assigned(&member.member_assignment))
             .flatten(),
+        target: None,
     }
+}
+
+fn is_not_found(result: &Result<GroupDescription, Error>) -> bool {
+    let code = result.as_ref().err().and_then(Error::code);
+    code == Some(ErrorCode::GroupIdNotFound)
+}
+
+/// A group whose coordinator assigns.
+fn assigned_group(
+    group: consumer_group_describe::DescribedGroup,
+    coordinator: &Coordinator,
+) -> Result<GroupDescription, Error> {
+    Error::check(&group.group_id, group.error_code, group.error_message)?;
+    let members = group.members.into_iter().map(|member| GroupMember {
+        id: member.member_id,
+        instance_id: member.instance_id,
+        client_id: member.client_id,
+        host: member.client_host,
+        assignment: Some(listed(member.assignment)),
+        target: Some(MemberTarget {
+            reached_epoch: member.member_epoch,
+            assignment: listed(member.target_assignment),
+        }),
+    });
+    Ok(GroupDescription {
+        id: group.group_id,
+        state: GroupState::of(group.group_state),
+        kind: GroupType::Consumer,
+        epochs: Some(GroupEpochs {
+            group: group.group_epoch,
+            assignment: group.assignment_epoch,
+        }),
+        protocol_type: CONSUMERS.to_owned(),
+        assignor: group.assignor_name,
+        coordinator: coordinator.clone(),
+        members: members.collect(),
+    })
+}
+
+fn listed(assignment: consumer_group_describe::Assignment) -> Vec<TopicPartition> {
+    let topics = assignment.topic_partitions.into_iter();
+    in_order(topics.map(|topic| (topic.topic_name, topic.partitions)))
 }
 
 fn assigned(bytes: &Bytes) -> Option<Vec<TopicPartition>> {
     let assignment = Assignment::decode(bytes).ok()?;
-    let mut partitions: Vec<TopicPartition> = assignment
-        .assigned_partitions
-        .into_iter()
-        .flat_map(|topic| {
-            let each = topic.partitions.into_iter();
-            each.map(move |partition| (topic.topic.clone(), partition))
-        })
-        .collect();
-    partitions.sort_unstable();
-    partitions.dedup();
-    Some(partitions)
+    let topics = assignment.assigned_partitions.into_iter();
+    Some(in_order(topics.map(|it| (it.topic, it.partitions))))
+}
+
+/// Each partition once, in order.
+fn in_order(topics: impl Iterator<Item = (String, Vec<i32>)>) -> Vec<TopicPartition> {
+    let partitions = topics.flat_map(|(topic, partitions)| {
+        let each = partitions.into_iter();
+        each.map(move |partition| (topic.clone(), partition))
+    });
+    let partitions: BTreeSet<TopicPartition> = partitions.collect();
+    partitions.into_iter().collect()
 }
 
 #[cfg(test)]
@@ -291,6 +394,42 @@ mod tests {
             described("consumer", b"").members[0].assignment,
             Some(Vec::new())
         );
+    }
+
+    #[test]
+    fn a_group_whose_coordinator_assigns_has_epochs_and_targets() {
+        let assignment = |partitions: &[i32]| consumer_group_describe::Assignment {
+            topic_partitions: vec![consumer_group_describe::TopicPartitions {
+                topic_name: "t".to_owned(),
+                partitions: partitions.to_vec(),
+                ..Default::default()
+            }],
+        };
+        let group = consumer_group_describe::DescribedGroup {
+            group_id: "g".to_owned(),
+            group_state: "Reconciling".to_owned(),
+            group_epoch: 4,
+            assignment_epoch: 3,
+            members: vec![consumer_group_describe::Member {
+                member_epoch: 2,
+                assignment: assignment(&[1]),
+                target_assignment: assignment(&[1, 0]),
+                ..Default::default()
+            }],
+            ..Default::default()
+        };
+        let group = assigned_group(group, &coordinator()).unwrap();
+        assert_eq!(
+            (group.state, group.kind),
+            (GroupState::Reconciling, GroupType::Consumer)
+        );
+        let epochs = group.epochs.unwrap();
+        assert_eq!((epochs.group, epochs.assignment), (4, 3));
+        let partition = |number| ("t".to_owned(), number);
+        assert_eq!(group.members[0].assignment, Some(vec![partition(1)]));
+        let target = group.members[0].target.clone().unwrap();
+        assert_eq!(target.reached_epoch, 2);
+        assert_eq!(target.assignment, [partition(0), partition(1)]);
     }
 
     #[test]

@@ -119,8 +119,11 @@ pub(super) fn members(group: &GroupDescription, verbose: bool) -> Table {
         cells.extend([member.host.clone(), member.client_id.clone()]);
         cells.push(load(member).to_string());
         if verbose {
-            let dash = || "-".to_owned();
-            cells.extend([dash(), assignment(member), dash(), dash()]);
+            let target = member.target.as_ref();
+            cells.push(or_dash(target.map(|it| it.reached_epoch)));
+            cells.push(assignment(member.assignment.iter().flatten()));
+            cells.push(or_dash(group.epochs.map(|it| it.assignment)));
+            cells.push(assignment(target.iter().flat_map(|it| &it.assignment)));
         }
         table.push(cells);
     }
@@ -148,7 +151,8 @@ pub(super) fn state(group: &GroupDescription, verbose: bool) -> Table {
         group.state.to_string(),
     ];
     if verbose {
-        cells.extend(["-".to_owned(), "-".to_owned()]);
+        cells.push(or_dash(group.epochs.map(|it| it.group)));
+        cells.push(or_dash(group.epochs.map(|it| it.assignment)));
     }
     cells.push(group.members.len().to_string());
     let mut table = Table::new(columns);
@@ -168,10 +172,10 @@ fn load(member: &GroupMember) -> usize {
 }
 
 /// `t1:0,1;t2:0`, or `-` for nothing.
-fn assignment(member: &GroupMember) -> String {
+fn assignment<'a>(partitions: impl Iterator<Item = &'a TopicPartition>) -> String {
     let mut text = String::new();
     let mut current = None;
-    for (topic, partition) in member.assignment.iter().flatten() {
+    for (topic, partition) in partitions {
         if current == Some(topic) {
             text.push(',');
         } else {
