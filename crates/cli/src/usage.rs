@@ -2,6 +2,8 @@
 //!
 //! An option may be shortened as long as it stays unambiguous, as Kafka's tools allow.
 
+use std::{error::Error, num::ParseIntError};
+
 use clap::{
     Command, CommandFactory, Parser,
     error::{ContextKind, ContextValue, ErrorKind},
@@ -93,12 +95,28 @@ fn in_kafkas_words(error: &clap::Error) -> String {
             }
             _ => plain(error),
         },
+        ErrorKind::ValueValidation if is_no_number(error) => {
+            let value = texts(error, ContextKind::InvalidValue);
+            match (value.first(), invalid.first()) {
+                (Some(value), Some(option)) => {
+                    format!("Cannot parse argument '{value}' of option {}", bare(option))
+                }
+                _ => plain(error),
+            }
+        }
         _ => plain(error),
     };
     match texts(error, ContextKind::SuggestedArg).first() {
         Some(suggested) => format!("{line}\ndid you mean {suggested}?"),
         None => line,
     }
+}
+
+/// Whether a value should have been a whole number.
+fn is_no_number(error: &clap::Error) -> bool {
+    error
+        .source()
+        .is_some_and(|source| source.is::<ParseIntError>())
 }
 
 /// clap's own first paragraph.
@@ -163,7 +181,7 @@ mod tests {
             ),
             (
                 &["--topic", "t", "--partitions", "x"],
-                "invalid value 'x' for '--partitions <PARTITIONS>': invalid digit found in string",
+                "Cannot parse argument 'x' of option partitions",
             ),
             (&["--topic", "t", "u"], "unexpected argument 'u' found"),
         ] {

@@ -53,7 +53,7 @@ pub(crate) struct Options {
     #[arg(long)]
     group: Option<String>,
     /// Only this partition, without a group.
-    #[arg(long, requires = "topic", conflicts_with = "include")]
+    #[arg(long, requires = "topic", conflicts_with_all = ["include", "group"])]
     partition: Option<i32>,
     /// Where to begin: an offset, earliest or latest. Needs --partition.
     #[arg(long, requires = "partition", conflicts_with = "from_beginning")]
