@@ -8,6 +8,8 @@ mod bad_input;
 mod cli;
 mod cli_admin;
 mod cli_bad_input;
+mod cli_cluster;
+mod cli_console;
 mod cli_scripts;
 mod cli_groups;
 mod client;
