@@ -6,6 +6,7 @@
 //! - `arguments`: which tool, and options in every spelling that Kafka takes
 //! - `connection`: options that all tools share
 //! - `json_file`: files of JSON, for options that name one
+//! - `progress`: how far long work has come, on a terminal
 //! - `properties_file`: files of properties, for options that name one
 //! - `signals`: what asks a tool to end
 //! - `suggest`: the name that may have been meant
@@ -21,6 +22,7 @@ mod arguments;
 mod connection;
 mod json_file;
 mod output;
+mod progress;
 mod properties_file;
 mod signals;
 mod suggest;

@@ -6,7 +6,7 @@ use std::{
     sync::{LazyLock, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::table::Table;
+use crate::{progress, table::Table};
 
 /// Standard output in large pieces: a system call for each record would be most of the work.
 static STDOUT: LazyLock<Mutex<BufWriter<Stdout>>> =
@@ -44,6 +44,7 @@ pub(crate) fn table(table: &Table) {
 
 /// Sends what waits in memory on its way.
 pub(crate) fn flush() {
+    progress::clear();
     settle(stdout().flush());
 }
 
@@ -54,6 +55,7 @@ pub(crate) fn is_terminal() -> bool {
 
 /// Writes a line to standard error, where nobody can be told that it failed.
 pub(crate) fn error(text: &str) {
+    progress::clear();
     let _ = writeln!(io::stderr(), "{text}");
 }
 

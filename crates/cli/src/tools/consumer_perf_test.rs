@@ -27,7 +27,8 @@ use self::{
     statistics::{INTERVAL_HEADER, Progress, SUMMARY_HEADER},
 };
 use crate::{
-    Outcome, arguments::key_value, connection::ClientOptions, output, signals::EndSignals,
+    Outcome, arguments::key_value, connection::ClientOptions, output, progress::ProgressBar,
+    signals::EndSignals,
 };
 
 /// How long one poll waits.
@@ -172,6 +173,7 @@ async fn measure(options: &Options, admin: &Admin, consumer: &mut Consumer) -> R
     let begun = Instant::now();
     let joining = Arc::new(Mutex::new(Joining::begin(begun)));
     consumer.set_rebalance_listener(Box::new(Watch(Arc::clone(&joining))));
+    let mut bar = ProgressBar::begin(wanted);
     let mut all = Progress::default();
     let mut reported = all;
     let mut last_record_at = begun;
@@ -182,6 +184,7 @@ async fn measure(options: &Options, admin: &Admin, consumer: &mut Consumer) -> R
         all.joining = locked(&joining).until(now);
         all.records += records.len() as u64;
         all.bytes += records.iter().map(bytes).sum::<u64>();
+        bar.show(all.records);
         if !records.is_empty() {
             last_record_at = now;
         } else if patience < now - last_record_at {

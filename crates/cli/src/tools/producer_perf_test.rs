@@ -28,6 +28,7 @@ use crate::{
     Outcome,
     arguments::key_value,
     output,
+    progress::ProgressBar,
     properties_file::{self, PropertiesFile},
 };
 
@@ -223,6 +224,7 @@ async fn send(
     arrivals: &mut Arrivals,
 ) -> Result<(), Error> {
     let topic: Arc<str> = options.topic.as_str().into();
+    let mut progress = ProgressBar::begin(options.num_records);
     for number in 0..options.num_records {
         if let Some(due) = options.throughput.due(number) {
             sleep_until(results.begun + due).await;
@@ -230,6 +232,7 @@ async fn send(
         if number.is_multiple_of(TURN) {
             yield_now().await;
         }
+        progress.show(number);
         let value = payload.value(number);
         let bytes = value.len() as u64;
         let begun = Instant::now();
