@@ -19,6 +19,7 @@ use bytes::Bytes;
 use odradek_protocol::{
     Decoder, EncodeError, Message, RequestHeader, ResponseHeader, frame, request::Request,
 };
+use parking_lot::Mutex;
 use tokio::{
     io::AsyncWriteExt,
     net::{
@@ -41,6 +42,9 @@ use crate::{
 
 /// Requests that wait for the writer. Whoever sends more waits for a place.
 const OUTGOING_MAX: usize = 16;
+
+/// The largest memory that is kept for the next request: twice what most producers may send.
+const SPARE_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// How a connection is made and used.
 #[derive(Debug, Clone)]
@@ -92,9 +96,27 @@ struct Shared {
     outgoing: mpsc::Sender<Outgoing>,
     in_flight: Arc<InFlight>,
     next_correlation_id: AtomicI32,
+    spare: Arc<SpareBuffer>,
     /// Ends both tasks.
     closed: CancellationToken,
     _close_with_the_last_handle: DropGuard,
+}
+
+/// Memory of a request that was written, for the next one. Fresh memory for a large request costs
+/// more than filling it.
+#[derive(Debug, Default)]
+struct SpareBuffer(Mutex<Vec<u8>>);
+
+impl SpareBuffer {
+    fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut *self.0.lock())
+    }
+
+    fn put(&self, buffer: Vec<u8>) {
+        if buffer.capacity() <= SPARE_BYTES_MAX {
+            *self.0.lock() = buffer;
+        }
+    }
 }
 
 /// A request on its way to the socket.
@@ -153,7 +175,9 @@ impl Connection {
         let (outgoing, queue) = mpsc::channel(OUTGOING_MAX);
         let in_flight = Arc::new(InFlight::default());
         let closed = CancellationToken::new();
-        tokio::spawn(write(writer, queue, Arc::clone(&in_flight), closed.clone()));
+        let spare = Arc::<SpareBuffer>::default();
+        let sent = (queue, Arc::clone(&spare));
+        tokio::spawn(write(writer, sent, Arc::clone(&in_flight), closed.clone()));
         tokio::spawn(read(reader, Arc::clone(&in_flight), closed.clone()));
         Self {
             shared: Arc::new(Shared {
@@ -164,6 +188,7 @@ impl Connection {
                 outgoing,
                 in_flight,
                 next_correlation_id: AtomicI32::new(0),
+                spare,
                 _close_with_the_last_handle: closed.clone().drop_guard(),
                 closed,
             }),
@@ -269,7 +294,7 @@ impl Connection {
             correlation_id,
             client_id: Some(self.shared.client_id.clone()),
         };
-        let encoded = frame::encode_request(&header, request);
+        let encoded = frame::encode_request_into(self.shared.spare.take(), &header, request);
         let error = |source: EncodeError| CallError::Encode {
             api: R::KEY,
             source,
@@ -327,7 +352,7 @@ impl<R: Message> PendingAnswer<R> {
 /// Writes what is sent until the connection is lost.
 async fn write(
     mut stream: OwnedWriteHalf,
-    mut queue: mpsc::Receiver<Outgoing>,
+    (mut queue, spare): (mpsc::Receiver<Outgoing>, Arc<SpareBuffer>),
     in_flight: Arc<InFlight>,
     closed: CancellationToken,
 ) {
@@ -338,6 +363,7 @@ async fn write(
                 in_flight.push(waiter);
             }
             stream.write_all(&frame).await?;
+            spare.put(frame);
         }
         Ok::<_, std::io::Error>(())
     };

@@ -5,6 +5,7 @@ use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use super::{
     delivery::{Delivered, Delivery, Promise},
+    lane::Identity,
     record::ProducerRecord,
 };
 use crate::error::Error;
@@ -72,10 +73,24 @@ impl OpenBatch {
         self.builder.total_len()
     }
 
-    /// Completes the batch, and compresses it.
-    pub(crate) fn seal(self, compression: Compression) -> SealedBatch {
+    /// How many records it has.
+    pub(crate) fn record_count(&self) -> i32 {
+        self.builder.record_count()
+    }
+
+    /// Completes the batch, and compresses it; under that producer id, epoch and sequence number if
+    /// it has one.
+    pub(crate) fn seal(
+        self,
+        compression: Compression,
+        numbered: Option<(Identity, i32)>,
+    ) -> SealedBatch {
+        let mut builder = self.builder.compression(compression);
+        if let Some((identity, sequence)) = numbered {
+            builder = builder.producer(identity.producer_id, identity.epoch, sequence);
+        }
         SealedBatch {
-            records: self.builder.compression(compression).build(),
+            records: builder.build(),
             begun_at: self.begun_at,
             promise: self.promise,
             memory: self.memory,
@@ -180,7 +195,7 @@ mod tests {
             let record = ProducerRecord::new("t", vec![index as u8; *size]).header("h", "v");
             drop(batch.push(&record, 0, index as i64, permit));
         }
-        (batch.seal(compression), memory)
+        (batch.seal(compression, None), memory)
     }
 
     fn sizes(batch: &SealedBatch) -> Vec<usize> {

@@ -14,10 +14,10 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use odradek_protocol::records::RecordBatch;
+use odradek_protocol::records::{Compression, RecordBatch};
 use tokio::time::Instant;
 
-use super::batch::SealedBatch;
+use super::batch::{OpenBatch, SealedBatch};
 use crate::error::Error;
 
 /// Who a lane is to the broker (KIP-98).
@@ -144,36 +144,38 @@ impl Lane {
 
     /// The batch to be repeated next, when [`next`](Self::next) says so.
     pub(crate) fn take_retry(&mut self) -> Option<Parcel> {
-        let parcel = self.retries.pop_front()?;
-        Some(self.send(parcel))
-    }
-
-    /// A new batch, when [`next`](Self::next) allows one.
-    pub(crate) fn take_fresh(&mut self, batch: SealedBatch) -> Parcel {
-        let place = self.next_place;
-        self.next_place += 1;
-        let parcel = Parcel {
-            batch,
-            place: (place, 0),
-            sequence: None,
-            failures: 0,
-        };
-        self.send(parcel)
-    }
-
-    fn send(&mut self, mut parcel: Parcel) -> Parcel {
+        let mut parcel = self.retries.pop_front()?;
         self.under_way.insert(parcel.place);
-        if let Some(identity) = self.identity
-            && parcel.sequence.is_none()
-        {
-            let sequence = self.next_sequence;
+        if let (Some(identity), None) = (self.identity, parcel.sequence) {
+            let count = parcel.batch.records.header().record_count;
+            let sequence = self.take_numbers(count);
             parcel.sequence = Some(sequence);
             let records = &mut parcel.batch.records;
             records.set_producer(identity.producer_id, identity.epoch, sequence);
-            let count = records.header().record_count;
-            self.next_sequence = after(sequence, count);
         }
-        parcel
+        Some(parcel)
+    }
+
+    /// A new batch, when [`next`](Self::next) allows one.
+    pub(crate) fn take_fresh(&mut self, batch: OpenBatch, compression: Compression) -> Parcel {
+        let place = (self.next_place, 0);
+        self.next_place += 1;
+        let count = batch.record_count();
+        let numbered = self.identity.map(|it| (it, self.take_numbers(count)));
+        self.under_way.insert(place);
+        Parcel {
+            batch: batch.seal(compression, numbered),
+            place,
+            sequence: numbered.map(|(_, sequence)| sequence),
+            failures: 0,
+        }
+    }
+
+    /// The first of so many sequence numbers.
+    fn take_numbers(&mut self, count: i32) -> i32 {
+        let first = self.next_sequence;
+        self.next_sequence = after(first, count);
+        first
     }
 
     /// A batch came back delivered.

@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use odradek_protocol::records::Compression;
 use tokio::sync::Semaphore;
 
 use super::*;
@@ -14,7 +13,7 @@ const ME: Identity = Identity {
 };
 
 /// A batch of so many records.
-fn batch(records: usize) -> SealedBatch {
+fn batch(records: usize) -> OpenBatch {
     let promises = Arc::<Promises>::default();
     let memory = Arc::new(Semaphore::new(1000));
     let mut batch = OpenBatch::begin(promises.make(), Instant::now());
@@ -22,7 +21,11 @@ fn batch(records: usize) -> SealedBatch {
         let permit = Arc::clone(&memory).try_acquire_owned().unwrap();
         drop(batch.push(&ProducerRecord::new("t", "value"), 0, 0, permit));
     }
-    batch.seal(Compression::None)
+    batch
+}
+
+fn fresh(lane: &mut Lane, records: usize) -> Parcel {
+    lane.take_fresh(batch(records), Compression::None)
 }
 
 fn split(lane: &mut Lane, parcel: Parcel) {
@@ -46,7 +49,7 @@ fn idempotent() -> Lane {
 #[test]
 fn batches_are_numbered_by_their_records() {
     let mut lane = idempotent();
-    let parcels = [3, 2, 1].map(|records| lane.take_fresh(batch(records)));
+    let parcels = [3, 2, 1].map(|records| fresh(&mut lane, records));
     assert_eq!(parcels.each_ref().map(sequence), [0, 3, 5]);
 }
 
@@ -54,7 +57,7 @@ fn batches_are_numbered_by_their_records() {
 fn after_a_failure_nothing_new_leaves_before_the_old_order_is_back() {
     let now = Instant::now();
     let mut lane = idempotent();
-    let [first, second, third] = [1, 1, 1].map(|records| lane.take_fresh(batch(records)));
+    let [first, second, third] = [1, 1, 1].map(|records| fresh(&mut lane, records));
     assert!(!lane.is_behind_others(&first) && lane.is_behind_others(&second));
     // Answers come in any order.
     lane.failed(second, Error::Unanswered, now);
@@ -70,7 +73,7 @@ fn after_a_failure_nothing_new_leaves_before_the_old_order_is_back() {
         lane.delivered(&parcel);
     }
     assert_eq!(lane.next(now), Next::Fresh);
-    assert_eq!(sequence(&lane.take_fresh(batch(1))), 3);
+    assert_eq!(sequence(&fresh(&mut lane, 1)), 3);
 }
 
 #[test]
@@ -78,7 +81,7 @@ fn a_pause_is_kept() {
     let now = Instant::now();
     let later = now + Duration::from_secs(1);
     let mut lane = Lane::new(false, 5);
-    let parcel = lane.take_fresh(batch(1));
+    let parcel = fresh(&mut lane, 1);
     lane.failed(parcel, Error::Unanswered, later);
     assert_eq!(lane.next(now), Next::WaitUntil(later));
     assert_eq!(lane.next(later), Next::Retry);
@@ -88,7 +91,7 @@ fn a_pause_is_kept() {
 fn giving_up_a_numbered_batch_begins_anew_once_all_is_back() {
     let now = Instant::now();
     let mut lane = idempotent();
-    let [first, second] = [1, 1].map(|records| lane.take_fresh(batch(records)));
+    let [first, second] = [1, 1].map(|records| fresh(&mut lane, records));
     lane.given_up(&first);
     assert_eq!(lane.next(now), Next::Wait);
     lane.failed(second, Error::Unanswered, now);
@@ -107,7 +110,7 @@ fn giving_up_a_numbered_batch_begins_anew_once_all_is_back() {
 fn what_waited_too_long_is_taken_out_and_its_number_with_it() {
     let now = Instant::now();
     let mut lane = idempotent();
-    let parcel = lane.take_fresh(batch(1));
+    let parcel = fresh(&mut lane, 1);
     lane.failed(parcel, Error::Unanswered, now);
     assert!(lane.take_expired(now - Duration::from_mins(1)).is_empty());
     assert_eq!(lane.take_expired(Instant::now()).len(), 1);
@@ -118,7 +121,7 @@ fn what_waited_too_long_is_taken_out_and_its_number_with_it() {
 #[test]
 fn without_idempotence_there_are_no_numbers() {
     let mut lane = Lane::new(false, 5);
-    let parcel = lane.take_fresh(batch(1));
+    let parcel = fresh(&mut lane, 1);
     assert_eq!(sequence(&parcel), -1);
     lane.given_up(&parcel);
     assert_eq!(lane.next(Instant::now()), Next::Fresh);
@@ -134,7 +137,7 @@ fn sequence_numbers_wrap_around_to_zero() {
 fn no_more_than_allowed_are_under_way() {
     let now = Instant::now();
     let mut lane = Lane::new(false, 1);
-    let parcel = lane.take_fresh(batch(1));
+    let parcel = fresh(&mut lane, 1);
     assert_eq!(lane.next(now), Next::Wait);
     lane.failed(parcel, Error::Unanswered, now);
     let again = lane.take_retry().unwrap();
@@ -147,7 +150,7 @@ fn no_more_than_allowed_are_under_way() {
 fn what_is_too_large_is_cut_and_keeps_its_numbers_and_its_place() {
     let now = Instant::now();
     let mut lane = idempotent();
-    let [large, behind] = [5, 2].map(|records| lane.take_fresh(batch(records)));
+    let [large, behind] = [5, 2].map(|records| fresh(&mut lane, records));
     split(&mut lane, large);
     assert_eq!(lane.next(now), Next::Wait);
     assert!(lane.is_behind_others(&behind));
@@ -164,5 +167,5 @@ fn what_is_too_large_is_cut_and_keeps_its_numbers_and_its_place() {
         lane.delivered(&parcel);
     }
     assert_eq!(lane.next(now), Next::Fresh);
-    assert_eq!(sequence(&lane.take_fresh(batch(1))), 7);
+    assert_eq!(sequence(&fresh(&mut lane, 1)), 7);
 }

@@ -242,7 +242,7 @@ impl Sender {
             None => lane.take_retry(),
             Some(_) => self.accumulator.take(&place).map(|batch| {
                 self.partitioner.batch_completed(&place.0);
-                lane.take_fresh(batch.seal(self.config.compression))
+                lane.take_fresh(batch, self.config.compression)
             }),
         };
         let Some(parcel) = parcel else {

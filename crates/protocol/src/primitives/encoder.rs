@@ -59,6 +59,15 @@ impl Encoder {
         }
     }
 
+    /// An empty buffer in memory that was used before.
+    pub fn reusing(mut buffer: Vec<u8>) -> Self {
+        buffer.clear();
+        Self {
+            buffer,
+            gaps: Vec::new(),
+        }
+    }
+
     /// The bytes written so far, without what belongs into the gaps.
     pub fn buffer(&self) -> &[u8] {
         &self.buffer
