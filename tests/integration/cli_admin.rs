@@ -59,6 +59,16 @@ fn configs_of_a_topic_are_described_and_changed() {
         ok(&broker, "configs --describe --topic nope"),
         "The topic 'nope' doesn't exist and doesn't have dynamic config.\n"
     );
+    // Of groups and client metrics this broker keeps no configuration.
+    assert_eq!(
+        ok(&broker, "configs --describe --group g"),
+        "The group 'g' doesn't exist and doesn't have dynamic config.\n"
+    );
+    assert_eq!(
+        ok(&broker, "configs --describe --entity-type client-metrics"),
+        ""
+    );
+    assert_eq!(ok(&broker, "configs --describe --entity-type groups"), "");
 }
 
 #[test]
