@@ -96,8 +96,8 @@ fn wants(demand: &Demand, id: &str, topic: &str) -> bool {
     member.is_some_and(|member| member.topics.contains(topic))
 }
 
-/// Moves partitions until no move makes it more even. Each round makes the sum of the squares of the
-/// shares smaller, so this ends; when none is left that sum is the smallest there is.
+/// Moves partitions until no move makes it more even. Each round makes the sum of the squares of
+/// the shares smaller, so this ends; when none is left that sum is the smallest there is.
 fn even_out(demand: &Demand, assignments: &mut Assignments) {
     while let Some(moves) = next_moves(demand, assignments) {
         for Move {
