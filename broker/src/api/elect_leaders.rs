@@ -56,9 +56,7 @@ fn in_all_topics(image: &MetadataImage, election: Election) -> Vec<ReplicaElecti
             .retain(|partition| partition.error_code != ErrorCode::ElectionNotNeeded);
         result
     });
-    topics
-        .filter(|result| !result.partition_result.is_empty())
-        .collect()
+    topics.collect()
 }
 
 fn elect(

@@ -20,9 +20,10 @@ pub fn reassign_partition(
     let topic = image
         .topic(topic)
         .ok_or_else(|| unknown(format!("Unable to find a topic named {topic}.")))?;
-    let present = topic
-        .partition(partition)
-        .ok_or_else(|| unknown(format!("Unable to find a partition numbered {partition}.")))?;
+    let present = topic.partition(partition).ok_or_else(|| {
+        let name = &topic.name;
+        unknown(format!("Unable to find partition {name}:{partition}."))
+    })?;
     let Some(brokers) = brokers else {
         let message = "No partition reassignment is in progress.";
         return Err(Refusal::new(ErrorCode::NoReassignmentInProgress, message));

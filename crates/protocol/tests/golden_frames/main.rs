@@ -10,6 +10,7 @@ mod api_versions;
 mod configuration;
 mod fetch;
 mod metadata;
+mod placement;
 mod produce;
 
 use bytes::Bytes;
