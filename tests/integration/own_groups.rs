@@ -311,6 +311,7 @@ async fn a_static_member_that_restarts_causes_no_rebalance() {
             }
         });
         let error = error.await.unwrap();
+        assert!(fenced.assignment().is_empty());
         assert_eq!(error.code(), Some(ErrorCode::FencedInstanceId), "{error}");
     }
 }

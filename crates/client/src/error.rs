@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use odradek_connection::{CallError, ConnectError};
-use odradek_protocol::ErrorCode;
+use odradek_protocol::{ErrorCode, primitives::EncodeError};
 
 /// Why a call failed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -115,6 +115,9 @@ pub enum Error {
         /// The group.
         group: String,
     },
+    /// What a member would say to its group does not fit into the protocol.
+    #[error("write for the group: {0}")]
+    Unwritable(#[source] EncodeError),
     /// As many commits wait for the coordinator as may.
     #[error("not committed: {0} commits are waiting for the coordinator already")]
     CommitsWaiting(usize),
@@ -181,6 +184,7 @@ impl Error {
             | Self::BadPattern { .. }
             | Self::Rebalancing { .. }
             | Self::NotAMember { .. }
+            | Self::Unwritable(_)
             | Self::CommitsWaiting(_)
             | Self::Unreadable { .. }
             | Self::TimedOut { .. } => false,

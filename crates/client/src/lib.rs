@@ -1,8 +1,9 @@
 //! A Kafka client in Rust, for this broker and for Apache Kafka.
 //!
 //! - [`producer`]: records to topics, in batches, repeated until acknowledged
-//! - [`consumer`]: records of assigned partitions, from positions that can be moved
-//! - [`assignors`]: who of a group reads what; the consumer belongs to no group yet
+//! - [`consumer`]: records of partitions that are assigned or shared in a group, from positions that
+//!   can be moved and committed
+//! - [`assignors`]: who of a group reads what
 //! - [`admin`]: topics and offsets, each call a typed request with its results
 //! - [`cluster`]: what is known of the cluster, and connections to its brokers
 //! - [`config`], [`properties`]: configuration under Kafka's own names, unknown ones refused

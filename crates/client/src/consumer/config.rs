@@ -30,6 +30,10 @@ pub enum IsolationLevel {
 
 /// Configuration of a consumer. The names and the defaults are Kafka's.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a key of Kafka's that is true or false"
+)]
 pub struct ConsumerConfig {
     /// What all clients share.
     pub client: ClientConfig,

@@ -37,6 +37,7 @@ use std::{
     time::Duration,
 };
 
+use odradek_protocol::ErrorCode;
 use parking_lot::Mutex;
 use tokio::{
     task::JoinHandle,
@@ -70,7 +71,33 @@ use crate::{
 /// How long a consumer that is closed waits for its last commit, and for its goodbye.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// For polls that are to wait for ever.
+const LONGEST_POLL: Duration = Duration::from_hours(24 * 365);
+
 /// A consumer. It needs a tokio runtime to live on, and reads ahead while nobody polls.
+///
+/// With a group it shares topics, and goes on where the group has committed:
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use odradek_client::{ClientConfig, Consumer, consumer::config::ConsumerConfig};
+///
+/// let cluster = ClientConfig::new(vec!["127.0.0.1:9092".parse()?]);
+/// let mut consumer = Consumer::new(ConsumerConfig::new(cluster).in_group("billing"));
+/// consumer.subscribe(&["orders".to_owned()])?;
+/// for _ in 0..100 {
+///     for record in consumer.poll(Duration::from_secs(1)).await? {
+///         println!("{}-{}: {:?}", record.topic, record.partition, record.value);
+///     }
+/// }
+/// // Commits, and leaves the group.
+/// consumer.close().await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Without one it reads what it is given:
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -89,6 +116,9 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
 /// # Ok(())
 /// # }
 /// ```
+///
+/// Auto commit takes what a poll has handed out for processed when the next poll begins. Where
+/// that is not so, set `auto_commit` to false and [`commit`](Self::commit).
 pub struct Consumer {
     cluster: Arc<Cluster>,
     config: Arc<ConsumerConfig>,
@@ -244,9 +274,10 @@ impl Consumer {
             return Ok(());
         }
         let left = group.office.leave(&identity, "the consumer is closed");
-        timeout(CLOSE_TIMEOUT, left)
-            .await
-            .unwrap_or(Err(Error::Unanswered))
+        match timeout(CLOSE_TIMEOUT, left).await {
+            Ok(Err(error)) if error.code() == Some(ErrorCode::UnknownMemberId) => Ok(()),
+            outcome => outcome.unwrap_or(Err(Error::Unanswered)),
+        }
     }
 
     /// What it is in its group, if it subscribes to anything.
@@ -287,7 +318,7 @@ impl Consumer {
         timeout: Duration,
     ) -> Result<Vec<ConsumerRecord>, Error> {
         let now = Instant::now();
-        let deadline = now + timeout;
+        let deadline = now.checked_add(timeout).unwrap_or(now + LONGEST_POLL);
         self.auto_commit(now);
         loop {
             if let Some(group) = &self.group {
@@ -302,8 +333,11 @@ impl Consumer {
             if !records.is_empty() {
                 return Ok(records);
             }
-            let arrived = timeout_at(deadline, self.shared.arrived.notified()).await;
-            if arrived.is_err() {
+            // Who waits for long polls all the time.
+            let alive_at = Instant::now() + self.config.max_poll_interval / 2;
+            let wake_at = deadline.min(alive_at);
+            let arrived = timeout_at(wake_at, self.shared.arrived.notified()).await;
+            if arrived.is_err() && wake_at == deadline {
                 return Ok(Vec::new());
             }
         }

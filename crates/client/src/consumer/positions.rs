@@ -229,7 +229,7 @@ impl Positions {
             Answer::Found(found) => {
                 for (place, turn, spec, outcome) in found {
                     self.with(&place, turn, |assigned| {
-                        self.take_found(&place, assigned, spec, outcome)
+                        self.take_found(&place, assigned, spec, outcome);
                     });
                 }
             }

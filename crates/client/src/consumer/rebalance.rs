@@ -67,7 +67,10 @@ impl Consumer {
                     topics,
                 } => self.prepare(&group, number, &topics, deadline).await,
                 Notice::Assigned(assigned) => self.take(&group, number, assigned, deadline).await,
-                Notice::Failed(error) => {
+                Notice::Failed { error, is_final } => {
+                    if is_final {
+                        self.lose().await;
+                    }
                     group.link.done(number, Done::Told);
                     return Err(error);
                 }
@@ -131,10 +134,7 @@ impl Consumer {
         self.call_listener(Heard::Assigned, new).await;
         self.told.clone_from(&assigned);
         tracing::info!(group = group.coordinator.group_id(), partitions = ?assigned, "assigned");
-        Some(Done::Taken {
-            owned: assigned,
-            gave_up: !given_up.is_empty(),
-        })
+        Some(Done::Taken)
     }
 
     /// Tells the listener what is given up, then reads it no more.

@@ -42,7 +42,7 @@ pub(crate) fn protocols(
             generation_id: previous.generation,
             rack_id: (!rack.is_empty()).then(|| rack.to_owned()),
         };
-        let metadata = subscription.encode().map_err(unwritable)?;
+        let metadata = subscription.encode().map_err(Error::Unwritable)?;
         Ok(JoinGroupRequestProtocol {
             name: assignor.name().to_owned(),
             metadata,
@@ -91,14 +91,10 @@ pub(crate) fn handed_out(
         };
         Ok(SyncGroupRequestAssignment {
             member_id: member_id.clone(),
-            assignment: assignment.encode().map_err(unwritable)?,
+            assignment: assignment.encode().map_err(Error::Unwritable)?,
         })
     });
     each.collect()
-}
-
-fn unwritable(error: odradek_protocol::primitives::EncodeError) -> Error {
-    Error::Incomplete(format!("write for the group: {error}"))
 }
 
 fn grouped(partitions: &BTreeSet<TopicPartition>) -> Vec<TopicPartitions> {

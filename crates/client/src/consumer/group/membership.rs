@@ -98,11 +98,8 @@ pub(crate) enum Event {
 pub(crate) enum Done {
     /// It has given up what it had to; this is still read.
     Prepared { owned: BTreeSet<TopicPartition> },
-    /// It reads what was assigned; if partitions were given up for that, others wait for them.
-    Taken {
-        owned: BTreeSet<TopicPartition>,
-        gave_up: bool,
-    },
+    /// It reads what was assigned, and nothing else.
+    Taken,
     /// It has told the error to its caller.
     Told,
 }
@@ -117,8 +114,8 @@ pub(crate) enum Notice {
     },
     /// Read these and no others.
     Assigned(BTreeSet<TopicPartition>),
-    /// Tell this error.
-    Failed(Error),
+    /// Tell this error; after a final one nothing is this consumer's any more.
+    Failed { error: Error, is_final: bool },
 }
 
 /// Something to be done at the coordinator.
@@ -368,8 +365,10 @@ impl Membership {
                 self.owned = owned;
                 Some(self.join())
             }
-            (State::Settling, Done::Taken { owned, gave_up }) => {
-                self.owned = owned;
+            (State::Settling, Done::Taken) => {
+                // What it gave up can only be given to others in the next rebalance.
+                let gave_up = !self.owned.is_subset(&self.previous.partitions);
+                self.owned.clone_from(&self.previous.partitions);
                 self.enter(State::Stable, None);
                 let has_changed = self.topics.as_ref() != Some(&self.joined_topics);
                 if gave_up || has_changed || self.is_overtaken {
@@ -528,7 +527,8 @@ impl Membership {
             self.identity = Identity::unknown();
         }
         self.leads = false;
-        self.enter(State::Failed { is_final }, Some(Notice::Failed(error)));
+        let notice = Notice::Failed { error, is_final };
+        self.enter(State::Failed { is_final }, Some(notice));
     }
 
     fn tick(&mut self, now: Instant) -> Option<Effect> {
