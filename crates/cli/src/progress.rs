@@ -92,12 +92,11 @@ fn bar(done: u64, total: u64, after: Duration) -> String {
             std::cmp::Ordering::Greater => ' ',
         })
         .collect();
-    let left = match done {
-        0 => String::new(),
-        _ => {
-            let left = after.as_secs_f64() * ((total - done) as f64 / done as f64);
-            format!(", {left:.0} s left")
-        }
+    let left = if done == 0 {
+        String::new()
+    } else {
+        let left = after.as_secs_f64() * ((total - done) as f64 / done as f64);
+        format!(", {left:.0} s left")
     };
     format!("[{bar}] {percent} % of {total}{left}")
 }
