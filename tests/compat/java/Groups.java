@@ -135,6 +135,8 @@ final class Groups {
                 told = found;
             }
         }
+        // It reads nothing any more; the others may have its partitions as soon as it has left.
+        System.out.println("=");
         member.consumer.close();
     }
 

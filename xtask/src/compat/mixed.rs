@@ -9,7 +9,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     fs::File,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, BufWriter, Write},
     os::unix::process::CommandExt,
     path::Path,
     process::{Child, ChildStdout, Stdio},
@@ -70,7 +70,7 @@ pub(super) fn run(
 ) -> Vec<Outcome> {
     thread::scope(|scope| {
         let runs = ASSIGNORS.map(|assignor| {
-            scope.spawn(move || Group::new(programs, bootstrap, logs, assignor).play())
+            scope.spawn(move || Group::new(programs, bootstrap, logs, assignor)?.play())
         });
         let outcomes = runs.into_iter().map(|run| match run.join() {
             Ok(Ok(())) => Outcome::Passed,
@@ -104,6 +104,8 @@ struct Group<'a> {
     events: Receiver<Event>,
     sender: Sender<Event>,
     running: BTreeMap<&'static str, Child>,
+    /// Everything that was said, by whom, for whoever looks for a lost record.
+    log: BufWriter<File>,
     seen: Seen,
 }
 
@@ -128,9 +130,10 @@ impl<'a> Group<'a> {
         bootstrap: &'a str,
         logs: &'a Path,
         assignor: &'static str,
-    ) -> Self {
+    ) -> anyhow::Result<Self> {
         let (sender, events) = mpsc::channel();
-        Self {
+        let log = File::create(logs.join(format!("{assignor}.events")))?;
+        Ok(Self {
             programs,
             bootstrap,
             logs,
@@ -138,8 +141,9 @@ impl<'a> Group<'a> {
             events,
             sender,
             running: BTreeMap::new(),
+            log: BufWriter::new(log),
             seen: Seen::default(),
-        }
+        })
     }
 
     fn play(mut self) -> anyhow::Result<()> {
@@ -212,6 +216,7 @@ impl<'a> Group<'a> {
     fn forget(&mut self, name: &str) {
         self.seen.assigned.remove(name);
         self.seen.unchanged_since = None;
+        self.seen.look_for_overlap(Instant::now());
     }
 
     /// Takes what is said until that program says nothing more.
@@ -221,7 +226,7 @@ impl<'a> Group<'a> {
             match self.events.recv_timeout(STABLE_AFTER) {
                 Ok((from, None)) if from == name => return Ok(()),
                 Ok((from, None)) => bail!("{from} ended early"),
-                Ok((from, Some(line))) => self.seen.take(from, line, Instant::now()),
+                Ok((from, Some(line))) => self.take(from, line)?,
                 Err(_) => {}
             }
         }
@@ -263,11 +268,17 @@ impl<'a> Group<'a> {
         }
     }
 
+    fn take(&mut self, from: &'static str, line: Line) -> anyhow::Result<()> {
+        writeln!(self.log, "{from}: {line:?}")?;
+        self.seen.take(from, line, Instant::now());
+        Ok(())
+    }
+
     /// Takes what is said next, if anything is said soon.
     fn listen(&mut self) -> anyhow::Result<()> {
         match self.events.recv_timeout(Duration::from_millis(100)) {
             Ok((from, None)) => bail!("{from} ended early"),
-            Ok((from, Some(line))) => self.seen.take(from, line, Instant::now()),
+            Ok((from, Some(line))) => self.take(from, line)?,
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
         }
         self.seen.check_overlap(Instant::now())
@@ -295,13 +306,17 @@ impl Seen {
             Line::Assigned(partitions) => {
                 self.assigned.insert(from, partitions);
                 self.unchanged_since = Some(now);
-                self.overlapping_since = match self.overlapping_since {
-                    _ if !self.overlaps() => None,
-                    None => Some(now),
-                    since => since,
-                };
+                self.look_for_overlap(now);
             }
         }
+    }
+
+    fn look_for_overlap(&mut self, now: Instant) {
+        self.overlapping_since = match self.overlapping_since {
+            _ if !self.overlaps() => None,
+            None => Some(now),
+            since => since,
+        };
     }
 
     /// How many partitions are assigned, those twice that have two readers.

@@ -158,7 +158,8 @@ pub(crate) fn mixed(client: &Client, assignor: &str) -> anyhow::Result<()> {
             told = Some(found);
         }
     }
-    // Dropped, it commits and leaves.
+    // It reads nothing any more; the others may have its partitions as soon as it has left.
+    println!("=");
     drop(member);
     Ok(())
 }

@@ -33,6 +33,8 @@ pub(crate) async fn member(client: &Client, assignor: &str) -> anyhow::Result<()
             told = Some(found);
         }
     }
+    // It reads nothing any more; the others may have its partitions as soon as it has left.
+    println!("=");
     consumer.close().await?;
     Ok(())
 }

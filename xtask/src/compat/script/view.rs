@@ -1,6 +1,6 @@
 //! What is left of an output once everything is gone that has to differ from run to run.
 
-use std::{path::Path, sync::LazyLock};
+use std::{borrow::Cow, path::Path, sync::LazyLock};
 
 use regex::Regex;
 
@@ -29,7 +29,9 @@ static CHANGING: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
 
 /// What a Java program says about itself: where in its code it was, in lines of their own.
 static TRACE: LazyLock<Regex> = LazyLock::new(|| {
-    compile(r"(?m)^(?:\tat .*|Caused by: .*|(?:[a-z]+\.)+[A-Za-z.$]*(?:Exception|Error)(: .*)?)\n")
+    compile(
+        r"(?m)^(?:\tat .*|\t\.\.\. \d+ more|Caused by: .*|(?:[a-z]+\.)+[A-Za-z.$]*(?:Exception|Error)(: .*)?)\n",
+    )
 });
 
 /// How a line of a log begins, which exception it was, and which logger wrote it.
@@ -48,11 +50,15 @@ static LOG: LazyLock<Vec<Regex>> = LazyLock::new(|| {
 static ASIDE: LazyLock<Regex> =
     LazyLock::new(|| compile(r"\(KIP-848\)|^(?:WARN|ERROR) \[[A-Za-z]+ clientId="));
 
-/// The parts of `Configs: ` and `synonyms={}`, which come in the order of a hash table.
-static CONFIGS: LazyLock<Regex> = LazyLock::new(|| compile(r"Configs: (\S+)"));
+/// Lists in the order of a hash table, behind the words that introduce them.
+static HASHED: LazyLock<Regex> =
+    LazyLock::new(|| compile(r"(Configs: |Valid states are: |one of these options: )(\S[^\t\n]*)"));
 
 /// A number, with the blanks that fill its column.
 static NUMBER: LazyLock<Regex> = LazyLock::new(|| compile(r"\d+(\.\d+)? *"));
+
+/// What fills a column whose width depends on numbers.
+static BLANKS: LazyLock<Regex> = LazyLock::new(|| compile("  +"));
 
 fn compile(pattern: &str) -> Regex {
     Regex::new(pattern).expect("it was tried by the tests")
@@ -71,14 +77,12 @@ impl Surroundings<'_> {
     /// Standard output as it is compared.
     pub(super) fn output(&self, text: &str, views: &[View]) -> String {
         let text = self.without_changing(text);
-        let text = TRACE.replace_all(&text, "");
-        let mut text = CONFIGS
-            .replace_all(&text, |found: &regex::Captures<'_>| {
-                let mut configs: Vec<_> = found[1].split(',').collect();
-                configs.sort_unstable();
-                format!("Configs: {}", configs.join(","))
-            })
-            .into_owned();
+        let text = match TRACE.replace_all(&text, "") {
+            Cow::Borrowed(text) => text.to_owned(),
+            // A blank line follows on a trace.
+            Cow::Owned(text) => format!("{}\n", text.trim_end()),
+        };
+        let mut text = in_order(&text);
         for view in views {
             text = match view {
                 View::Sorted => sorted(&text),
@@ -96,7 +100,7 @@ impl Surroundings<'_> {
 
     /// The first line of standard error, as it is compared.
     pub(super) fn first_error(&self, text: &str) -> String {
-        let text = self.without_changing(text);
+        let text = in_order(&self.without_changing(text));
         let mut lines = text.lines().map(str::trim_end);
         let line = lines.find(|line| !line.is_empty() && !ASIDE.is_match(line));
         let line = line.unwrap_or_default();
@@ -117,6 +121,16 @@ impl Surroundings<'_> {
     }
 }
 
+/// Sorts what comes in the order of a hash table.
+fn in_order(text: &str) -> String {
+    let sorted = HASHED.replace_all(text, |found: &regex::Captures<'_>| {
+        let mut items: Vec<_> = found[2].split(',').map(str::trim).collect();
+        items.sort_unstable();
+        format!("{}{}", &found[1], items.join(","))
+    });
+    sorted.into_owned()
+}
+
 fn sorted(text: &str) -> String {
     let mut lines: Vec<_> = text.lines().collect();
     lines.sort_unstable();
@@ -124,7 +138,8 @@ fn sorted(text: &str) -> String {
 }
 
 fn shape(text: &str) -> String {
-    NUMBER.replace_all(text, "N ").into_owned()
+    let text = NUMBER.replace_all(text, "N ");
+    BLANKS.replace_all(&text, " ").into_owned()
 }
 
 #[cfg(test)]
