@@ -191,7 +191,10 @@ mod tests {
 
     #[test]
     fn the_line_has_kafkas_fields_in_kafkas_order() {
-        let expected = r#"{"partitions":[{"partition":"t-1","size":84,"offsetLag":0,"isFuture":false}],"error":null,"logDir":"/data"}"#;
+        let expected = concat!(
+            r#"{"partitions":[{"partition":"t-1","size":84,"offsetLag":0,"isFuture":false}],"#,
+            r#""error":null,"logDir":"/data"}"#
+        );
         let both = directory(None, &[("other", 0), ("t", 1)]);
         assert_eq!(json(both, &["t"]), expected);
     }

@@ -20,7 +20,7 @@ pub(super) async fn run(options: &Options) -> Result<(), Failure> {
     let admin = options.admin();
     let resources = match to_describe(&options.entities)? {
         Selection::One(resource) => {
-            if !exists(&admin, &resource).await? {
+            if is_looked_for(&resource, options.all) && !exists(&admin, &resource).await? {
                 output::line(&format!(
                     "The {} doesn't exist and doesn't have dynamic config.",
                     quoted(&resource)
@@ -59,6 +59,17 @@ pub(super) async fn run(options: &Options) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Whether it has to exist. All keys of a group or of client metrics can be told before anything is
+/// configured, and a broker refuses a topic that is not there; a broker that is not there refuses
+/// nothing.
+const fn is_looked_for(resource: &ConfigResource, all: bool) -> bool {
+    let is_of_broker = matches!(
+        resource,
+        ConfigResource::Broker(_) | ConfigResource::BrokerLoggers(_)
+    );
+    is_of_broker || !all
 }
 
 /// Whether there is such a thing. Kafka makes no difference between client metrics that do not
