@@ -111,8 +111,9 @@ impl Figures {
             head.push("Odradek ÷ Kafka");
         }
         let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
-        let mut text = line(&head.iter().map(ToString::to_string).collect::<Vec<_>>());
-        text += &format!("|{}\n", "---|".repeat(head.len()));
+        let head: Vec<_> = head.into_iter().map(str::to_owned).collect();
+        let rule = format!("|{}\n", "---|".repeat(head.len()));
+        let mut text = line(&head) + &rule;
         text.extend(rows.iter().map(|cells| line(cells)));
         Some(text)
     }
