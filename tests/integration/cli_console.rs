@@ -172,10 +172,10 @@ fn only_what_was_shown_is_committed() {
 fn a_closed_pipe_ends_the_console_consumer_quietly_and_out_of_its_group() {
     let broker = broker();
     ok(&broker, "topics --create --topic t --partitions 1", "");
-    let lines: String = (0..20_000)
+    let lines: Vec<_> = (0..20_000)
         .map(|number| format!("record {number}\n"))
         .collect();
-    ok(&broker, "console-producer --topic t", &lines);
+    ok(&broker, "console-producer --topic t", &lines.concat());
     let script = format!(
         "'{}' console-consumer --bootstrap-server {} --topic t --group g --from-beginning \
          | head -n 1",
@@ -346,8 +346,8 @@ fn the_producers_test_prints_kafkas_lines() {
 fn the_consumers_test_prints_kafkas_lines() {
     let broker = broker();
     ok(&broker, "topics --create --topic t --partitions 2", "");
-    let lines: String = (0..2_000).map(|number| format!("{number:04}\n")).collect();
-    ok(&broker, "console-producer --topic t", &lines);
+    let lines: Vec<_> = (0..2_000).map(|number| format!("{number:04}\n")).collect();
+    ok(&broker, "console-producer --topic t", &lines.concat());
     let out = ok(
         &broker,
         "consumer-perf-test --topic t --num-records 2000",

@@ -104,7 +104,8 @@ struct Form {
     /// A file of such properties; --formatter-property goes before it.
     #[arg(long, value_name = "FILE", value_parser = properties_file::read)]
     formatter_config: Option<PropertiesFile>,
-    /// What keys are: StringDeserializer, LongDeserializer, … of org.apache.kafka.common.serialization.
+    /// What keys are: StringDeserializer, LongDeserializer and so on, of
+    /// org.apache.kafka.common.serialization.
     #[arg(long, value_name = "CLASS", value_parser = Deserializer::find)]
     key_deserializer: Option<Deserializer>,
     /// The same for values.

@@ -38,6 +38,10 @@ const POLL: Duration = Duration::from_millis(100);
 const NAMELESS_GROUPS: u32 = 100_000;
 
 /// Measures how fast records are read.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 #[derive(Debug, clap::Parser)]
 #[command(name = "kafka-consumer-perf-test")]
 #[command(group(clap::ArgGroup::new("source").required(true).args(["topic", "include"])))]
@@ -195,7 +199,7 @@ async fn measure(options: &Options, admin: &Admin, consumer: &mut Consumer) -> R
             ));
             break;
         }
-        if options.show_detailed_stats && interval <= all.at - reported.at {
+        if options.show_detailed_stats && reported.at + interval <= all.at {
             let date = options.date_format.show(now_ms());
             output::line(&format!("{date}, {}", all.interval(&reported)));
             output::flush();

@@ -277,6 +277,10 @@ impl Arrivals {
         }
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "what waits is bounded by buffer.memory of the producer"
+    )]
     fn expect(&mut self, sent: Sent) {
         let partition = sent.delivery.partition();
         let queue = self.by_partition.entry(partition).or_insert_with(|| {

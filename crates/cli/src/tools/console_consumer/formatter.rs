@@ -236,13 +236,11 @@ impl Formatter {
         bytes: Option<&[u8]>,
         out: &mut Vec<u8>,
     ) -> Result<(), DeserializeError> {
-        match bytes {
-            Some(bytes) => deserializer.write(bytes, out),
-            None => {
-                out.extend_from_slice(self.null_literal.as_bytes());
-                Ok(())
-            }
+        if let Some(bytes) = bytes {
+            return deserializer.write(bytes, out);
         }
+        out.extend_from_slice(self.null_literal.as_bytes());
+        Ok(())
     }
 }
 

@@ -220,8 +220,11 @@ async fn is_missing(admin: &Admin, topic: &str) -> Result<bool, Error> {
 
 /// Writes to standard output and empties the buffer.
 ///
-/// On a thread of its own: whoever reads slowly (a pager) must not keep the consumer from telling
-/// its group that it lives.
+/// Whoever reads slowly (a pager) must not keep the consumer from telling its group that it lives.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one write at a time is what the thread is for"
+)]
 async fn write(lines: &mut Vec<u8>) -> io::Result<()> {
     let bytes = std::mem::take(lines);
     let writing = tokio::task::spawn_blocking(move || (output::write(&bytes), bytes));

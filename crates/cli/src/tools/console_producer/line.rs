@@ -166,17 +166,17 @@ impl LineFormat {
         while 1 < pairs.len() && pairs.last().is_some_and(Bytes::is_empty) {
             pairs.pop();
         }
-        let each = pairs.into_iter().map(|pair| self.header(pair, number));
+        let each = pairs.into_iter().map(|pair| self.header(&pair, number));
         each.collect()
     }
 
-    fn header(&self, pair: Bytes, number: u64) -> Result<Header, LineError> {
-        let (key, value) = match split_once(&pair, &self.headers_key_separator) {
+    fn header(&self, pair: &Bytes, number: u64) -> Result<Header, LineError> {
+        let (key, value) = match split_once(pair, &self.headers_key_separator) {
             Some((key, value)) => (text(&key), self.unless_null(value)),
-            None if self.ignore_error => (text(&pair), None),
+            None if self.ignore_error => (text(pair), None),
             None => {
                 return Err(LineError::NoHeaderKey {
-                    pair: text(&pair),
+                    pair: text(pair),
                     number,
                 });
             }
@@ -232,7 +232,7 @@ mod tests {
     /// Headers, key and value of a line, as a reader would write them.
     fn parts(format: &LineFormat, line: &'static str) -> Result<String, LineError> {
         let record = format.record(&Arc::from("t"), &Bytes::from(line), 3)?;
-        let shown = |field: Option<Bytes>| field.map_or("null".to_owned(), |it| text(&it));
+        let shown = |field: Option<Bytes>| field.map_or_else(|| "null".to_owned(), |it| text(&it));
         let headers = record.headers.into_iter();
         let headers: Vec<_> = headers
             .map(|(key, value)| format!("{key}:{}", shown(value)))
