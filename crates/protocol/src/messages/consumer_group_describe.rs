@@ -6,7 +6,9 @@ use uuid::Uuid;
 
 message! {
     /// Which groups to describe.
-    pub struct ConsumerGroupDescribeRequest for ConsumerGroupDescribe, versions 0..=1, flexible 0.. {
+    pub struct ConsumerGroupDescribeRequest for ConsumerGroupDescribe,
+        versions 0..=1, flexible 0..
+    {
         /// The groups.
         pub group_ids: Vec<String>;
         /// Whether to say what the client may do with each group (KIP-430).
@@ -25,7 +27,7 @@ message! {
 
     /// One group.
     pub struct DescribedGroup {
-        /// Whether the group could be described. `GroupIdNotFound` also for a group of another type.
+        /// Whether the group could be described. `GroupIdNotFound` also for one of another type.
         pub error_code: ErrorCode;
         /// Why not, or null.
         pub error_message: Option<String>;
