@@ -2,6 +2,10 @@
 //!
 //! They are in UTC. Of Java's letters those are known that make a date of numbers: y M d H m s S.
 
+use std::fmt::Write;
+
+use jiff::{Timestamp, tz::TimeZone};
+
 /// The form of a date.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DateFormat(Vec<Part>);
@@ -65,8 +69,9 @@ impl DateFormat {
 
     /// A time, in ms since the Unix epoch, in this form.
     pub(crate) fn show(&self, time_ms: i64) -> String {
-        let seconds = time_ms.div_euclid(1_000);
-        let (year, month, day) = civil(seconds.div_euclid(86_400));
+        // What is beyond the years that a date can have is shown as the epoch.
+        let time = Timestamp::from_millisecond(time_ms).unwrap_or_default();
+        let time = time.to_zoned(TimeZone::UTC).datetime();
         let mut text = String::new();
         for part in &self.0 {
             let (unit, digits) = match part {
@@ -78,35 +83,19 @@ impl DateFormat {
             };
             let number = match unit {
                 // As Java: two digits are the last two, any other number the whole year.
-                Unit::Year if digits == 2 => year.rem_euclid(100),
-                Unit::Year => year,
-                Unit::Month => month,
-                Unit::Day => day,
-                Unit::Hour => seconds.div_euclid(3_600).rem_euclid(24),
-                Unit::Minute => seconds.div_euclid(60).rem_euclid(60),
-                Unit::Second => seconds.rem_euclid(60),
-                Unit::Millisecond => time_ms.rem_euclid(1_000),
+                Unit::Year if digits == 2 => time.year().rem_euclid(100),
+                Unit::Year => time.year(),
+                Unit::Month => time.month().into(),
+                Unit::Day => time.day().into(),
+                Unit::Hour => time.hour().into(),
+                Unit::Minute => time.minute().into(),
+                Unit::Second => time.second().into(),
+                Unit::Millisecond => time.millisecond(),
             };
-            text.push_str(&format!("{number:0digits$}"));
+            write!(text, "{number:0digits$}").expect("memory takes everything");
         }
         text
     }
-}
-
-/// Year, month and day of a day since the Unix epoch.
-///
-/// Counted in cycles of 400 years from a 1st of March, so that a leap day is a year's last.
-fn civil(days: i64) -> (i64, i64, i64) {
-    const CYCLE: i64 = 146_097;
-    let days = days + 719_468;
-    let (cycle, day) = (days.div_euclid(CYCLE), days.rem_euclid(CYCLE));
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year + cycle * 400 + i64::from(month <= 2);
-    (year, month, day)
 }
 
 #[cfg(test)]
