@@ -186,7 +186,7 @@ impl<'a> Group<'a> {
         if name != WRITER {
             self.seen.assigned.insert(name, BTreeSet::new());
         }
-        self.seen.unchanged_since = None;
+        self.seen.unchanged_since = Some(Instant::now());
         Ok(())
     }
 
@@ -215,7 +215,7 @@ impl<'a> Group<'a> {
 
     fn forget(&mut self, name: &str) {
         self.seen.assigned.remove(name);
-        self.seen.unchanged_since = None;
+        self.seen.unchanged_since = Some(Instant::now());
         self.seen.look_for_overlap(Instant::now());
     }
 
