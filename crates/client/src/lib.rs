@@ -1,8 +1,8 @@
 //! A Kafka client in Rust, for this broker and for Apache Kafka.
 //!
 //! - [`producer`]: records to topics, in batches, repeated until acknowledged
-//! - [`consumer`]: records of partitions that are assigned or shared in a group, from positions that
-//!   can be moved and committed
+//! - [`consumer`]: records of partitions that are assigned or shared in a group, from positions
+//!   that can be moved and committed
 //! - [`assignors`]: who of a group reads what
 //! - [`admin`]: topics and offsets, each call a typed request with its results
 //! - [`cluster`]: what is known of the cluster, and connections to its brokers

@@ -21,8 +21,8 @@ use super::{
         Group,
         assignor::is_cooperative,
         committer::{Offsets, PendingCommit},
+        events::{Done, NO_GENERATION, Notice},
         listener::RebalanceListener,
-        membership::{Done, NO_GENERATION, Notice},
     },
 };
 use crate::{

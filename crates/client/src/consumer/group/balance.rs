@@ -17,14 +17,30 @@ use odradek_protocol::{
 
 use super::{
     assignor::Assignor,
-    membership::{NO_GENERATION, Previous},
+    events::{NO_GENERATION, Previous},
 };
 use crate::{
     admin::offsets::TopicPartition,
     assignors::{Assignments, Demand, Member},
     by_topic::by_topic,
+    cluster::image::ClusterImage,
     error::Error,
 };
+
+/// How many partitions each topic has.
+pub(crate) type Counts = BTreeMap<String, i32>;
+
+/// How many partitions each of these topics has. One that does not exist has 0.
+pub(crate) fn counts<'a>(image: &ClusterImage, names: impl Iterator<Item = &'a String>) -> Counts {
+    let each = names.map(|name| {
+        let topic = image.topics.get(name.as_str());
+        (
+            name.clone(),
+            topic.map_or(0, |topic| topic.partitions.len() as i32),
+        )
+    });
+    each.collect()
+}
 
 /// What a member says of itself in each of the ways of sharing that it knows.
 pub(crate) fn protocols(
@@ -55,15 +71,19 @@ pub(crate) fn protocols(
 pub(crate) fn demand(
     assignor: Assignor,
     members: &[JoinGroupResponseMember],
-    counts: &BTreeMap<String, i32>,
+    counts: &Counts,
 ) -> Demand {
     let each = members.iter().map(|member| {
         let subscription = Subscription::decode(&member.metadata).unwrap_or_else(|error| {
-            tracing::warn!(member = %member.member_id, %error, "what it subscribes to is unreadable");
+            let member = &member.member_id;
+            tracing::warn!(%member, %error, "what it subscribes to cannot be read");
             Subscription::default()
         });
         let instance_id = member.group_instance_id.clone();
-        (member.member_id.clone(), wants(assignor, instance_id, subscription))
+        (
+            member.member_id.clone(),
+            wants(assignor, instance_id, subscription),
+        )
     });
     Demand {
         members: each.collect(),

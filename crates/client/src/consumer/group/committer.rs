@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{coordinator::CoordinatorLink, link::Link, membership::NO_GENERATION, offsets};
+use super::{coordinator::CoordinatorLink, events::NO_GENERATION, link::Link, offsets};
 use crate::{
     admin::{group_offsets::CommittedOffset, offsets::TopicPartition},
     error::Error,

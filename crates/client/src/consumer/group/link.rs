@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
-    membership::{Done, Identity, Notice},
+    events::{Done, Identity, Notice},
     subscription::Subscription,
 };
 use crate::error::Error;

@@ -2,21 +2,9 @@
 //!
 //! One task, the only writer of the [`Membership`].
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::sync::Arc;
 
-use odradek_protocol::{
-    ErrorCode,
-    messages::{
-        heartbeat::HeartbeatRequest,
-        join_group::{JoinGroupRequest, JoinGroupResponseMember},
-        leave_group::{LeaveGroupRequest, MemberIdentity},
-        sync_group::{SyncGroupRequest, SyncGroupResponse},
-    },
-};
+use odradek_protocol::{ErrorCode, messages::sync_group::SyncGroupResponse};
 use tokio::{
     sync::{Notify, mpsc},
     task::JoinSet,
@@ -25,11 +13,11 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    assignor::Assignor,
-    balance,
-    coordinator::CoordinatorLink,
+    balance::{self, Counts},
+    events::{Effect, Event, Terms},
     link::Link,
-    membership::{Effect, Event, Identity, Membership, Terms},
+    membership::Membership,
+    office::Office,
     subscription::Subscription,
 };
 use crate::{
@@ -37,24 +25,11 @@ use crate::{
         backoff::Backoff,
         image::{ClusterImage, Wanted},
     },
-    consumer::config::ConsumerConfig,
     error::Error,
 };
 
 /// Answers that wait for the task; whoever brings more waits.
 const ANSWERS_MAX: usize = 16;
-
-/// How much longer than the rebalance itself its answer may take.
-const JOIN_GRACE: Duration = Duration::from_secs(5);
-
-/// What the consumer is called in its group.
-const PROTOCOL_TYPE: &str = "consumer";
-
-/// The first version of LeaveGroup that names several members (KIP-345).
-const LEAVE_SEVERAL_VERSION: i16 = 3;
-
-/// How many partitions each topic has; a topic that is absent does not exist.
-type Counts = BTreeMap<String, i32>;
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -81,13 +56,6 @@ struct Heard {
     subscribed: u64,
     unsubscribed: u64,
     polled_at: Option<Instant>,
-}
-
-/// What questions at the coordinator have in common.
-#[derive(Debug)]
-pub(crate) struct Office {
-    pub(crate) coordinator: Arc<CoordinatorLink>,
-    pub(crate) config: Arc<ConsumerConfig>,
 }
 
 #[derive(Debug)]
@@ -211,8 +179,16 @@ impl Member {
         let (office, answers) = (Arc::clone(&self.office), self.answers.0.clone());
         self.questions.spawn(async move {
             let answer = match effect {
-                Effect::Join { .. } => office.join(effect).await,
-                Effect::Sync { .. } => office.sync(effect).await,
+                Effect::Join(join) => {
+                    let attempt = join.attempt;
+                    let answer = office.join(join).await;
+                    Some(Answer::Event(Event::Joined { attempt, answer }))
+                }
+                Effect::Sync(sync) => {
+                    let attempt = sync.attempt;
+                    let answer = office.sync(sync).await;
+                    Some(Answer::Synced { attempt, answer })
+                }
                 Effect::Heartbeat(of) => {
                     let answer = office.heartbeat(&of).await;
                     Some(Answer::Event(Event::Heard { of, answer }))
@@ -250,7 +226,7 @@ impl Member {
                     Ok(image) => self.look_at(&image, now),
                     Err(error) => {
                         tracing::debug!(%error, "could not look at the topics");
-                        let pause = self.office.cluster_config().retry_backoff_max;
+                        let pause = self.office.config.client.retry_backoff_max;
                         self.refresh_at = Some(now + pause);
                     }
                 }
@@ -308,7 +284,7 @@ impl Member {
                 self.for_poll.notify_one();
             }
         }
-        let counts = counts(image, self.shared_out.keys().chain(&topics));
+        let counts = balance::counts(image, self.shared_out.keys().chain(&topics));
         let has_changed = self.membership.leads()
             && self
                 .shared_out
@@ -336,184 +312,4 @@ fn why_never(image: &ClusterImage, name: &str) -> Option<Error> {
         ErrorCode::InvalidTopicException | ErrorCode::TopicAuthorizationFailed
     );
     Error::check(name, code, None).err().filter(|_| is_for_good)
-}
-
-/// How many partitions each of these topics has. One that does not exist has 0.
-fn counts<'a>(image: &ClusterImage, names: impl Iterator<Item = &'a String>) -> Counts {
-    let each = names.map(|name| {
-        let topic = image.topics.get(name.as_str());
-        (
-            name.clone(),
-            topic.map_or(0, |topic| topic.partitions.len() as i32),
-        )
-    });
-    each.collect()
-}
-
-impl Office {
-    fn cluster_config(&self) -> &crate::config::ClientConfig {
-        &self.config.client
-    }
-
-    async fn refresh(&self, wanted: &Wanted) -> Result<Arc<ClusterImage>, Error> {
-        let may_create = self.config.allow_auto_create_topics && matches!(wanted, Wanted::Named(_));
-        self.coordinator
-            .cluster()
-            .ask_about(wanted, may_create)
-            .await
-    }
-
-    /// How long the coordinator may wait for the other members.
-    fn join_timeout(&self) -> Duration {
-        self.config.max_poll_interval + JOIN_GRACE
-    }
-
-    async fn join(&self, effect: Effect) -> Option<Answer> {
-        let Effect::Join {
-            attempt,
-            identity,
-            topics,
-            owned,
-            previous,
-        } = effect
-        else {
-            return None;
-        };
-        let config = &self.config;
-        let answer = async {
-            let protocols =
-                balance::protocols(&config.assignors, &topics, &owned, &previous, &config.rack)?;
-            let request = JoinGroupRequest {
-                group_id: self.coordinator.group_id().to_owned(),
-                session_timeout_ms: ms(config.session_timeout),
-                rebalance_timeout_ms: ms(config.max_poll_interval),
-                member_id: identity.member_id,
-                group_instance_id: config.group_instance_id.clone(),
-                protocol_type: PROTOCOL_TYPE.to_owned(),
-                protocols,
-                reason: None,
-            };
-            let answer = self
-                .coordinator
-                .call_and_wait(&request, self.join_timeout())
-                .await?;
-            if answer.error_code.retriable() {
-                self.coordinator.check("join", answer.error_code)?;
-            }
-            Ok(answer)
-        };
-        let answer = answer.await;
-        Some(Answer::Event(Event::Joined { attempt, answer }))
-    }
-
-    async fn sync(&self, effect: Effect) -> Option<Answer> {
-        let Effect::Sync {
-            attempt,
-            identity,
-            protocol,
-            members,
-            skip_assignment,
-        } = effect
-        else {
-            return None;
-        };
-        let answer = async {
-            let mut assignments = Vec::new();
-            let mut counts = None;
-            if let Some(members) = members {
-                let known = self.counts_for(&members).await?;
-                if !skip_assignment {
-                    assignments = self.share_out(&protocol, &members, &known)?;
-                }
-                counts = Some(known);
-            }
-            let request = SyncGroupRequest {
-                group_id: self.coordinator.group_id().to_owned(),
-                generation_id: identity.generation,
-                member_id: identity.member_id,
-                group_instance_id: self.config.group_instance_id.clone(),
-                protocol_type: Some(PROTOCOL_TYPE.to_owned()),
-                protocol_name: Some(protocol),
-                assignments,
-            };
-            let answer = self
-                .coordinator
-                .call_and_wait(&request, self.join_timeout())
-                .await?;
-            self.coordinator.check("sync", answer.error_code)?;
-            Ok((answer, counts))
-        };
-        let answer = answer.await;
-        Some(Answer::Synced { attempt, answer })
-    }
-
-    /// The partitions of everything that the group subscribes to, as they are now.
-    async fn counts_for(&self, members: &[JoinGroupResponseMember]) -> Result<Counts, Error> {
-        let topics: BTreeSet<String> = balance::topics_of_all(members);
-        let names = topics.iter().map(|name| Arc::from(name.as_str()));
-        let image = self.refresh(&Wanted::Named(names.collect())).await?;
-        Ok(counts(&image, topics.iter()))
-    }
-
-    fn share_out(
-        &self,
-        protocol: &str,
-        members: &[JoinGroupResponseMember],
-        counts: &Counts,
-    ) -> Result<Vec<odradek_protocol::messages::sync_group::SyncGroupRequestAssignment>, Error>
-    {
-        let mut ours = self.config.assignors.iter();
-        let assignor: Option<&Assignor> = ours.find(|assignor| assignor.name() == protocol);
-        let unknown = || Error::Refused {
-            what: format!("share out partitions by {protocol}"),
-            code: ErrorCode::InconsistentGroupProtocol,
-            message: None,
-        };
-        let assignor = *assignor.ok_or_else(unknown)?;
-        let demand = balance::demand(assignor, members, counts);
-        balance::handed_out(&assignor.assign(&demand))
-    }
-
-    async fn heartbeat(&self, identity: &Identity) -> Result<(), Error> {
-        let request = HeartbeatRequest {
-            group_id: self.coordinator.group_id().to_owned(),
-            generation_id: identity.generation,
-            member_id: identity.member_id.clone(),
-            group_instance_id: self.config.group_instance_id.clone(),
-        };
-        let answer = self.coordinator.call(|_| Ok(request)).await?;
-        self.coordinator.check("heartbeat", answer.error_code)
-    }
-
-    /// Says goodbye, so that the others need not wait for the session to end.
-    pub(crate) async fn leave(&self, identity: &Identity, reason: &str) -> Result<(), Error> {
-        let request = |connection: &odradek_connection::Connection| {
-            let mut request = LeaveGroupRequest {
-                group_id: self.coordinator.group_id().to_owned(),
-                ..Default::default()
-            };
-            if LEAVE_SEVERAL_VERSION <= connection.version_of::<LeaveGroupRequest>()? {
-                request.members.push(MemberIdentity {
-                    member_id: identity.member_id.clone(),
-                    group_instance_id: None,
-                    reason: Some(reason.to_owned()),
-                });
-            } else {
-                request.member_id.clone_from(&identity.member_id);
-            }
-            Ok(request)
-        };
-        let answer = self.coordinator.call(request).await?;
-        self.coordinator
-            .check("leave the group", answer.error_code)?;
-        for member in answer.members {
-            self.coordinator
-                .check("leave the group", member.error_code)?;
-        }
-        Ok(())
-    }
-}
-
-fn ms(duration: Duration) -> i32 {
-    duration.as_millis().try_into().unwrap_or(i32::MAX)
 }

@@ -7,8 +7,8 @@
 //!            '----------------- rebalance, or lost ---------'
 //! ```
 //!
-//! In `Preparing` and `Settling` it is the poll's turn: partitions are given up and taken by whoever
-//! processes their records, never behind its back.
+//! In `Preparing` and `Settling` it is the poll's turn: partitions are given up and taken by
+//! whoever processes their records, never behind its back.
 //!
 //! **Invariants:**
 //! - Nothing is joined before the poll has said what it gave up and what it still reads.
@@ -20,129 +20,14 @@ use std::{collections::BTreeSet, time::Duration};
 use odradek_protocol::{
     ErrorCode,
     consumer_protocol::Assignment,
-    messages::{
-        join_group::{JoinGroupResponse, JoinGroupResponseMember},
-        sync_group::SyncGroupResponse,
-    },
+    messages::{join_group::JoinGroupResponse, sync_group::SyncGroupResponse},
 };
 use tokio::time::Instant;
 
-use crate::{admin::offsets::TopicPartition, cluster::backoff::Backoff, error::Error};
-
-/// The generation of who is in none.
-pub(crate) const NO_GENERATION: i32 = -1;
-
-/// What a membership depends on and never changes.
-#[derive(Debug, Clone)]
-pub(crate) struct Terms {
-    /// For messages.
-    pub(crate) group_id: String,
-    /// A static member does not leave by itself.
-    pub(crate) is_static: bool,
-    pub(crate) heartbeat_interval: Duration,
-    pub(crate) max_poll_interval: Duration,
-    pub(crate) backoff: Backoff,
-}
-
-/// By what the coordinator knows a member.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Identity {
-    /// Empty before the coordinator gave one.
-    pub(crate) member_id: String,
-    /// [`NO_GENERATION`] while it is in none.
-    pub(crate) generation: i32,
-}
-
-/// What a member was assigned last, for assignors that change as little as possible.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Previous {
-    pub(crate) partitions: BTreeSet<TopicPartition>,
-    /// In which generation that was; [`NO_GENERATION`] before the first.
-    pub(crate) generation: i32,
-}
-
-/// Something that happened.
-#[derive(Debug)]
-pub(crate) enum Event {
-    /// These topics are subscribed to.
-    Topics(BTreeSet<String>),
-    /// No topics are subscribed to any more, and nothing is read.
-    Unsubscribed,
-    /// The consumer polls.
-    Polled,
-    /// The poll has done what the notice of that number wanted.
-    Done { number: u64, done: Done },
-    Joined {
-        attempt: u64,
-        answer: Result<JoinGroupResponse, Error>,
-    },
-    Synced {
-        attempt: u64,
-        answer: Result<SyncGroupResponse, Error>,
-    },
-    /// A heartbeat of who was known by `of` was answered.
-    Heard {
-        of: Identity,
-        answer: Result<(), Error>,
-    },
-    /// A commit was refused: the next heartbeat will tell why.
-    Doubted,
-    /// What this member, as the leader, has shared out is not what there is any more.
-    OutOfDate,
-    /// Time has passed.
-    Tick,
-}
-
-/// What the poll has done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Done {
-    /// It has given up what it had to; this is still read.
-    Prepared { owned: BTreeSet<TopicPartition> },
-    /// It reads what was assigned, and nothing else.
-    Taken,
-    /// It has told the error to its caller.
-    Told,
-}
-
-/// What the poll is to do.
-#[derive(Debug, Clone)]
-pub(crate) enum Notice {
-    /// Give up what has to be given up before a rebalance, or if `lost` everything.
-    Prepare {
-        lost: bool,
-        topics: BTreeSet<String>,
-    },
-    /// Read these and no others.
-    Assigned(BTreeSet<TopicPartition>),
-    /// Tell this error; after a final one nothing is this consumer's any more.
-    Failed { error: Error, is_final: bool },
-}
-
-/// Something to be done at the coordinator.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Effect {
-    Join {
-        attempt: u64,
-        identity: Identity,
-        topics: BTreeSet<String>,
-        owned: BTreeSet<TopicPartition>,
-        previous: Previous,
-    },
-    Sync {
-        attempt: u64,
-        identity: Identity,
-        protocol: String,
-        /// For the leader: who is in the group.
-        members: Option<Vec<JoinGroupResponseMember>>,
-        /// Whether the leader leaves the assignment as it was (KIP-814).
-        skip_assignment: bool,
-    },
-    Heartbeat(Identity),
-    Leave {
-        identity: Identity,
-        reason: &'static str,
-    },
-}
+use super::events::{
+    Done, Effect, Event, Identity, Join, NO_GENERATION, Notice, Previous, Sync, Terms,
+};
+use crate::{admin::offsets::TopicPartition, error::Error};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -396,13 +281,13 @@ impl Membership {
         self.is_overtaken = false;
         self.joined_topics = self.topics.clone().unwrap_or_default();
         self.enter(State::Joining, None);
-        Effect::Join {
+        Effect::Join(Join {
             attempt: self.attempt,
             identity: self.identity.clone(),
             topics: self.joined_topics.clone(),
             owned: self.owned.clone(),
             previous: self.previous.clone(),
-        }
+        })
     }
 
     fn joined(&mut self, answer: Result<JoinGroupResponse, Error>, now: Instant) -> Option<Effect> {
@@ -423,13 +308,13 @@ impl Membership {
             generation: answer.generation_id,
         };
         self.enter(State::Syncing, None);
-        Some(Effect::Sync {
+        Some(Effect::Sync(Sync {
             attempt: self.attempt,
             identity: self.identity.clone(),
             protocol: answer.protocol_name.unwrap_or_default(),
             members: self.leads.then_some(answer.members),
             skip_assignment: answer.skip_assignment,
-        })
+        }))
     }
 
     fn synced(&mut self, answer: Result<SyncGroupResponse, Error>, now: Instant) -> Option<Effect> {
@@ -570,16 +455,6 @@ impl Membership {
 
     fn what(&self, verb: &str) -> String {
         format!("{verb} group {}", self.terms.group_id)
-    }
-}
-
-impl Identity {
-    /// Of who is not known to the coordinator.
-    pub(crate) const fn unknown() -> Self {
-        Self {
-            member_id: String::new(),
-            generation: NO_GENERATION,
-        }
     }
 }
 

@@ -1,9 +1,12 @@
 #![allow(clippy::unwrap_used)]
 
 use bytes::Bytes;
-use odradek_protocol::consumer_protocol::TopicPartitions;
+use odradek_protocol::{
+    consumer_protocol::TopicPartitions, messages::join_group::JoinGroupResponseMember,
+};
 
 use super::*;
+use crate::cluster::backoff::Backoff;
 
 const SECOND: Duration = Duration::from_secs(1);
 const HEARTBEAT: Duration = Duration::from_secs(3);
@@ -118,7 +121,7 @@ impl Scene {
             protocol_name: Some("range".to_owned()),
             ..Default::default()
         });
-        let Some(Effect::Sync { members: None, .. }) = effect else {
+        let Some(Effect::Sync(Sync { members: None, .. })) = effect else {
             panic!("a follower syncs without members: {effect:?}");
         };
     }
@@ -173,9 +176,7 @@ fn identity(member_id: &str, generation: i32) -> Identity {
 /// Whom a join says it is, and what it still reads.
 fn join(effect: Option<Effect>) -> (Identity, BTreeSet<TopicPartition>) {
     match effect {
-        Some(Effect::Join {
-            identity, owned, ..
-        }) => (identity, owned),
+        Some(Effect::Join(join)) => (join.identity, join.owned),
         other => panic!("it joins: {other:?}"),
     }
 }
@@ -224,11 +225,11 @@ fn the_leader_gets_the_members_and_may_be_told_to_leave_all_as_it_is() {
             members: vec![JoinGroupResponseMember::default()],
             ..Default::default()
         });
-        let Some(Effect::Sync {
+        let Some(Effect::Sync(Sync {
             members: Some(members),
             skip_assignment: skips,
             ..
-        }) = effect
+        })) = effect
         else {
             panic!("the leader syncs with the members: {effect:?}");
         };

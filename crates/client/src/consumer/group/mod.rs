@@ -3,9 +3,11 @@
 //! - [`assignor`]: the ways of sharing that a member knows
 //! - [`listener`]: what the owner of a consumer is told
 //! - `subscription`: which topics are wanted
+//! - `events`: what a membership hears and wants
 //! - `membership`: being a member, from the first join to the last goodbye; pure
 //! - `balance`: what members tell each other, and what the leader hands out; pure
 //! - `member`: carries out what the membership wants
+//! - `office`: what is asked of the coordinator for it
 //! - `link`: where the consumer and its membership leave each other messages
 //! - `coordinator`: a way to the broker that keeps the group
 //! - `offsets`, [`committer`]: the group's positions
@@ -14,16 +16,18 @@ pub mod assignor;
 mod balance;
 pub mod committer;
 pub(crate) mod coordinator;
+pub(crate) mod events;
 pub(crate) mod link;
 pub mod listener;
 pub(crate) mod member;
-pub(crate) mod membership;
+mod membership;
+pub(crate) mod office;
 pub(crate) mod offsets;
 pub(crate) mod subscription;
 
 use std::sync::Arc;
 
-use self::{committer::Commits, coordinator::CoordinatorLink, link::Link, member::Office};
+use self::{committer::Commits, coordinator::CoordinatorLink, link::Link, office::Office};
 
 /// A consumer's side of its group.
 #[derive(Debug)]

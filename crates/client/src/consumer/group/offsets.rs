@@ -16,7 +16,7 @@ use odradek_protocol::{
     },
 };
 
-use super::{coordinator::CoordinatorLink, membership::Identity};
+use super::{coordinator::CoordinatorLink, events::Identity};
 use crate::{
     admin::{group_offsets::CommittedOffset, offsets::TopicPartition},
     by_topic::by_topic,
