@@ -1,5 +1,5 @@
-//! The tools for the cluster's inside: who leads, where partitions live, who keeps the metadata, and
-//! what is in the files.
+//! The tools for the cluster's inside: who leads, where partitions live, who keeps the metadata,
+//! and what is in the files.
 
 use std::{
     fs,

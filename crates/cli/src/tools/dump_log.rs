@@ -114,6 +114,7 @@ impl DumpError {
     }
 }
 
+#[expect(clippy::unused_async, reason = "as every tool is run")]
 pub(crate) async fn run(options: Options) -> Outcome {
     for path in &options.files {
         output::line(&format!("Dumping {}", path.display()));

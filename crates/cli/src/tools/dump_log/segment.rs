@@ -1,5 +1,5 @@
-//! `.log` files, batch by batch. A batch whose header can be read is printed, whatever is wrong with
-//! it; what cannot be read is told, and the next batch begins where the length of this one says.
+//! `.log` files, batch by batch. A batch whose header can be read is printed, whatever is wrong
+//! with it; what cannot be read is told, and the next batch begins where this one's length says.
 
 use std::{fs::File, os::unix::fs::FileExt, path::Path};
 

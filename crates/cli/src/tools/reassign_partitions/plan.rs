@@ -244,7 +244,10 @@ mod tests {
 
     #[test]
     fn what_is_printed_is_read_back() {
-        let text = r#"{"version":1,"partitions":[{"topic":"t","partition":0,"replicas":[2,1],"log_dirs":["any","/d"]}]}"#;
+        let text = concat!(
+            r#"{"version":1,"partitions":[{"topic":"t","partition":0,"#,
+            r#""replicas":[2,1],"log_dirs":["any","/d"]}]}"#
+        );
         let plan = Plan::parse(text).unwrap();
         assert_eq!(plan.to_json(), text);
         assert_eq!(plan.check(), Ok(()));
