@@ -25,7 +25,8 @@ use crate::{
 };
 
 /// A segment of `__consumer_offsets` as Apache Kafka wrote it.
-const KAFKAS_OFFSETS: &[u8] = include_bytes!("../../broker/src/coordinator/golden/offsets.log");
+const KAFKAS_OFFSETS: &[u8] =
+    include_bytes!("../../crates/protocol/tests/golden/group_records/offsets.log");
 
 /// A connection to a broker that coordinates groups already.
 pub(crate) fn coordinator(broker: &Broker) -> Wire {
