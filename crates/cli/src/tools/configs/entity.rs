@@ -255,10 +255,10 @@ mod tests {
         let described = |kind| to_describe(&typed(kind, None));
         assert_eq!(described("topics"), Ok(Selection::EveryTopic));
         assert_eq!(described("brokers"), Ok(Selection::EveryBroker));
-        assert!(matches!(
-            described("groups"),
-            Err(UsageError::NoName { .. })
-        ));
+        assert_eq!(described("client-metrics"), Ok(Selection::EveryMetrics));
+        assert_eq!(described("groups"), Ok(Selection::EveryGroup));
+        let loggers = described("broker-loggers");
+        assert!(matches!(loggers, Err(UsageError::NoName { .. })));
         for kind in ["topics", "brokers", "groups"] {
             let altered = to_alter(&typed(kind, None));
             assert!(altered.is_err());
