@@ -1,4 +1,5 @@
 #!/bin/sh
+script=$(readlink -f "$0")
 # shellcheck source=bin/programs.sh
-. "$(dirname "$(readlink -f "$0")")/programs.sh"
+. "${script%/*}/programs.sh"
 run_tool "$@"

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Starts a broker: in the foreground, or with -daemon in the background, once it is ready.
+script=$(readlink -f "$0")
 # shellcheck source=bin/programs.sh
-. "$(dirname "$(readlink -f "$0")")/programs.sh"
+. "${script%/*}/programs.sh"
 
 # A crash may leave much to read; longer than this, and somebody should look.
 ready_within_s=60
@@ -11,7 +12,7 @@ if [ "${1:-}" = -daemon ] || [ "${1:-}" = --daemon ]; then
     daemon=yes
     shift
 fi
-broker=$(program odradek-broker) || exit 1
+find_program odradek-broker || exit 1
 if ! mkdir -p "$state"; then
     say "set LOG_DIR to a folder that can be written to"
     exit 1
@@ -21,16 +22,16 @@ brokers >/dev/null
 if [ $daemon = no ]; then
     # exec keeps the process id.
     echo $$ >"$state/broker-$$.pid" || exit 1
-    exec "$broker" "$@"
+    exec "$program" "$@"
 fi
 
 log=$state/broker.log
 touch "$log" || exit 1
 said_before=$(wc -c <"$log")
 if command -v setsid >/dev/null; then
-    setsid "$broker" "$@" >>"$log" 2>&1 </dev/null &
+    setsid "$program" "$@" >>"$log" 2>&1 </dev/null &
 else
-    nohup "$broker" "$@" >>"$log" 2>&1 </dev/null &
+    nohup "$program" "$@" >>"$log" 2>&1 </dev/null &
 fi
 pid=$!
 echo "$pid" >"$state/broker-$pid.pid"

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Stops the brokers that kafka-server-start.sh of this checkout started, and no other.
+script=$(readlink -f "$0")
 # shellcheck source=bin/programs.sh
-. "$(dirname "$(readlink -f "$0")")/programs.sh"
+. "${script%/*}/programs.sh"
 
 # As long as a service manager waits before it kills.
 stopped_within_s=90

@@ -1,7 +1,8 @@
 #!/bin/sh
 # The two steps of Kafka's quick start before the broker's first start. Neither is needed here.
+script=$(readlink -f "$0")
 # shellcheck source=bin/programs.sh
-. "$(dirname "$(readlink -f "$0")")/programs.sh"
+. "${script%/*}/programs.sh"
 
 case ${1:-} in
     random-uuid)
