@@ -228,7 +228,7 @@ impl MixedResults {
             let marks: Vec<_> = outcomes
                 .map(|it| if *it == Outcome::Passed { "✓" } else { "✗" })
                 .collect();
-            text.push_str(&format!("| {assignor} | {} |\n", marks.join(" ")));
+            text.extend(["| ", assignor, " | ", &marks.join(" "), " |\n"]);
         }
         text
     }

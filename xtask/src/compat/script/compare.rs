@@ -150,9 +150,9 @@ impl Comparison {
             let reason = reasons.get(name);
             let reason = reason.with_context(|| format!("{name} is not in reasons.toml"))?;
             let examples: BTreeSet<_> = commands.iter().map(|(.., command)| command).collect();
-            text.push_str(&format!("- {}\n", reason.trim()));
+            text.extend(["- ", reason.trim(), "\n"]);
             for example in examples {
-                text.push_str(&format!("    - `{example}`\n"));
+                text.extend(["    - `", example, "`\n"]);
             }
         }
         Ok(text)

@@ -29,9 +29,9 @@ static CHANGING: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
 
 /// What a Java program says about itself: where in its code it was, in lines of their own.
 static TRACE: LazyLock<Regex> = LazyLock::new(|| {
-    compile(
-        r"(?m)^(?:\tat .*|\t\.\.\. \d+ more|Caused by: .*|(?:[a-z]+\.)+[A-Za-z.$]*(?:Exception|Error)(: .*)?)\n",
-    )
+    let exception = r"(?:[a-z]+\.)+[A-Za-z.$]*(?:Exception|Error)(: .*)?";
+    let below = r"\tat .*|\t\.\.\. \d+ more|Caused by: .*";
+    compile(&format!(r"(?m)^(?:{below}|{exception})\n"))
 });
 
 /// How a line of a log begins, which exception it was, and which logger wrote it.
@@ -87,11 +87,7 @@ impl Surroundings<'_> {
             text = match view {
                 View::Sorted => sorted(&text),
                 View::Shape => shape(&text),
-                View::Head => text
-                    .lines()
-                    .take(1)
-                    .map(|line| format!("{line}\n"))
-                    .collect(),
+                View::Head => text.split_inclusive('\n').take(1).collect(),
                 View::Nothing => String::new(),
             };
         }
@@ -132,9 +128,9 @@ fn in_order(text: &str) -> String {
 }
 
 fn sorted(text: &str) -> String {
-    let mut lines: Vec<_> = text.lines().collect();
+    let mut lines: Vec<_> = text.split_inclusive('\n').collect();
     lines.sort_unstable();
-    lines.iter().map(|line| format!("{line}\n")).collect()
+    lines.concat()
 }
 
 fn shape(text: &str) -> String {
