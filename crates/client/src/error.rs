@@ -137,7 +137,7 @@ pub enum Error {
     #[error("the broker did not answer for {0}")]
     Incomplete(String),
     /// All attempts failed.
-    #[error("{what}: not done within {after:?}: {last}")]
+    #[error("{what}: not done within {:?}: {last}", to_ms(*.after))]
     TimedOut {
         /// What was tried.
         what: String,
@@ -206,8 +206,29 @@ impl Error {
     }
 }
 
+/// What was left of a limit is shown as the limit, and not as `14.999996815s`.
+fn to_ms(duration: Duration) -> Duration {
+    Duration::from_millis((duration.as_secs_f64() * 1000.0).round() as u64)
+}
+
 impl From<ConnectError> for Error {
     fn from(error: ConnectError) -> Self {
         Self::Connect(Arc::new(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_told_as_it_was_set() {
+        let error = Error::TimedOut {
+            what: "find topic t".to_owned(),
+            after: Duration::from_nanos(14_999_996_815),
+            last: Box::new(Error::Unanswered),
+        };
+        let told = "find topic t: not done within 15s: no answer yet";
+        assert_eq!(error.to_string(), told);
     }
 }
