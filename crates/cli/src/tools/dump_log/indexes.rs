@@ -31,6 +31,10 @@ pub(super) struct How {
 pub(super) fn dump_offsets(path: &Path, how: How) -> Result<(), DumpError> {
     let base = base_offset(path)?;
     let bytes = fs::read(path).map_err(DumpError::unreadable(path))?;
+    if bytes.is_empty() {
+        output::line(&format!("{} is empty.", path.display()));
+        return Ok(());
+    }
     if how.only_sanity {
         let last = entries::<{ OffsetEntry::LEN }>(path, &bytes)?.last();
         let last = last.map(|entry| OffsetEntry::decode(*entry, base));
