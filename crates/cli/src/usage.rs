@@ -116,7 +116,7 @@ fn in_kafkas_words(error: &clap::Error) -> String {
 fn is_no_number(error: &clap::Error) -> bool {
     error
         .source()
-        .is_some_and(|source| source.is::<ParseIntError>())
+        .is_some_and(<dyn std::error::Error + 'static>::is::<ParseIntError>)
 }
 
 /// clap's own first paragraph.
