@@ -162,7 +162,8 @@ fn records_are_deleted_as_a_file_says() {
         .unwrap();
     };
     // One record in each partition at least, whichever the producer chooses.
-    let records: String = (0..100).map(|key| format!("{key}:v\n")).collect();
+    let records: Vec<_> = (0..100).map(|key| format!("{key}:v")).collect();
+    let records = records.join("\n");
     let produce = "console-producer --topic t --reader-property parse.key=true \
                    --reader-property key.separator=:";
     assert_eq!(said(&broker, produce, &records).0, 0);

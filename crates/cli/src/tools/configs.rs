@@ -50,7 +50,10 @@ pub(crate) struct Options {
 
 /// Whose configuration it is.
 #[derive(Debug, Default, clap::Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
+)]
 struct Entities {
     /// topics, brokers, broker-loggers, client-metrics or groups.
     #[arg(long, value_name = "TYPE")]

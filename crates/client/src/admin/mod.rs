@@ -19,8 +19,8 @@
 pub mod by_coordinator;
 pub mod cluster;
 pub mod configs;
-pub mod eligible_leaders;
 pub mod elections;
+pub mod eligible_leaders;
 pub mod group_offsets;
 pub mod group_state;
 pub mod groups;
