@@ -138,8 +138,12 @@ impl Client {
 
     /// The program about to do a job on the topic that has its name.
     fn command(&self, bench: &Bench, job: Job, broker: &str) -> Command {
-        let numbers = [WARM_UP_BYTES, GB, BATCH_BYTES].map(|number| number.to_string());
-        let count = if job == Job::Produce { 3 } else { 2 };
+        let numbers = match job {
+            Job::Produce => vec![WARM_UP_BYTES, GB, BATCH_BYTES],
+            // Polls end where they like: something has to be left behind the last byte that counts.
+            Job::Consume => vec![WARM_UP_BYTES / 2, GB],
+        };
+        let numbers: Vec<_> = numbers.iter().map(ToString::to_string).collect();
         let mut command = match self {
             Self::Odradek | Self::Librdkafka => Command::new(bench.load()),
             Self::FranzGo(program) => Command::new(program),
@@ -163,17 +167,14 @@ impl Client {
                     .args(["--broker", broker])
                     .arg(format!("{own}{}", job.verb()))
                     .args(["--topic", self.name()]);
-                for (flag, number) in ["--warm-up", "--bytes", "--batch-bytes"]
-                    .iter()
-                    .zip(&numbers)
-                    .take(count)
-                {
+                let flags = ["--warm-up", "--bytes", "--batch-bytes"];
+                for (flag, number) in flags.iter().zip(&numbers) {
                     command.args([flag, number.as_str()]);
                 }
             }
             Self::FranzGo(_) | Self::Java(_) => {
                 command.args([broker, job.verb(), self.name()]);
-                command.args(numbers.iter().take(count));
+                command.args(&numbers);
             }
         }
         command
