@@ -221,7 +221,7 @@ const REFUSED: &[Refused<'_>] = &[
     (BROKER, "7", "log.retention.ms", SET, Some("1"), REQUEST, "expected 1"),
     (BROKER, "x", "log.retention.ms", SET, Some("1"), REQUEST, "integer"),
     (8, "1", "root", SET, Some("DEBUG"), REQUEST, "logger"),
-    (16, "c", "interval.ms", SET, Some("1"), REQUEST, "type 16"),
+    (16, "c", "interval.ms", SET, Some("1"), REQUEST, "metrics from clients"),
 ];
 
 #[tokio::test(flavor = "multi_thread")]
