@@ -43,13 +43,17 @@ run_tool() {
 }
 
 # Whether the process is a broker, or about to become one: a number in an old file may be another
-# program's by now.
+# program's by now. Asks the kernel: not every machine has ps.
 is_broker() {
-    case $(ps -o stat= -o comm= -p "$1" 2>/dev/null) in
-        Z*) return 1 ;; # dead, and nobody has asked yet how it ended
-        *' odradek-broker'* | *' kafka-server-st'* | *' setsid' | *' nohup') return 0 ;;
+    { read -r command <"/proc/$1/comm"; } 2>/dev/null || return 1
+    case $command in
+        odradek-broker | kafka-server-st* | setsid | nohup) ;;
         *) return 1 ;;
     esac
+    # One that is dead stays until somebody has asked how it ended.
+    while read -r key value _; do
+        [ "$key" != State: ] || [ "$value" != Z ] || return 1
+    done 2>/dev/null <"/proc/$1/status"
 }
 
 # Prints the process ids of the brokers that were started from here and still run, and forgets the
