@@ -12,8 +12,8 @@ use odradek_tests::{broker::Broker, program};
 
 use crate::{
     cli::said,
-    offsets_raw::{Position, commit, find_coordinator},
-    wire::Wire,
+    offsets::coordinator,
+    offsets_raw::{Position, commit},
 };
 
 fn created(broker: &Broker, topic: &str) {
@@ -279,8 +279,7 @@ fn the_files_of_a_partition_are_dumped_and_damage_is_told() {
 fn committed_positions_are_dumped_as_json() {
     let broker = Broker::start();
     created(&broker, "t");
-    let mut wire = Wire::connect(&broker);
-    find_coordinator(&mut wire, "g");
+    let mut wire = coordinator(&broker);
     let position = Position::at("t", 1, 7).metadata("m");
     assert_eq!(commit(&mut wire, "g", &[position]), [ErrorCode::None]);
     let data = broker.log_dir();

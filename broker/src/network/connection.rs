@@ -19,6 +19,7 @@ use tokio::{
 
 use crate::{
     api::{self, Answer, CloseConnection, Request, context::ConnectionInfo},
+    error_chain::ErrorChain,
     network::{
         Network,
         frame_reader::FrameReader,
@@ -219,7 +220,11 @@ impl Connection {
     fn log(&self, closed: &Closed) {
         let (peer, connection) = (self.info.peer, self.info.id);
         match closed {
+            Closed::Write(error) if error.is_peer_gone() => {
+                tracing::debug!(%peer, connection, "the client left before its answer");
+            }
             Closed::Frame(_) | Closed::Request(_) | Closed::RequestStalled | Closed::Write(_) => {
+                let closed = ErrorChain(closed);
                 if let Some(left_out) = self.network.complaints.permit() {
                     tracing::warn!(%peer, connection, left_out, "closed a connection: {closed}");
                 }

@@ -99,6 +99,20 @@ pub(crate) enum WriteError {
     GapsAndRangesDiffer,
 }
 
+impl WriteError {
+    /// Whether nothing is wrong but that nobody waits for the answer any more.
+    pub(crate) fn is_peer_gone(&self) -> bool {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+        let Self::Send(error) = self else {
+            return false;
+        };
+        matches!(
+            error.kind(),
+            BrokenPipe | ConnectionAborted | ConnectionReset
+        )
+    }
+}
+
 impl ResponseWriter {
     /// Nothing to send yet.
     pub(crate) fn new(socket: Arc<TcpStream>) -> Self {

@@ -174,7 +174,11 @@ impl LogView {
         let Some(first) = segments.index_of(request.offset) else {
             return Ok(Located::OutOfRange);
         };
-        // Compaction can leave an offset, and all behind it in its segment, without a batch.
+        // Compaction can leave an offset, and all behind it in its segment, without a batch, or with
+        // none but batches without records. These are passed over while there is more: librdkafka
+        // takes answers without a record for the sign of a record that is too large, and after a
+        // dozen of them gives up.
+        let mut without_records = None;
         for index in first.. {
             let Some(segment) = segments.get(index) else {
                 break;
@@ -189,11 +193,20 @@ impl LogView {
             }
             let upper = log_end_offset.min(request.upper_offset);
             let covers_segment = segments.end_offset(index, log_end_offset) <= upper;
-            if let Some(start) = find_start(segment, &wanted, request.offset)? {
-                return find_end(segment, start, request, (!covers_segment).then_some(upper));
+            let Some(start) = find_start(segment, &wanted, request.offset)? else {
+                continue;
+            };
+            let is_empty = !has_records_from(segment, start)?;
+            let found = find_end(segment, start, request, (!covers_segment).then_some(upper))?;
+            if !matches!(found, Located::Slice(_)) {
+                break;
             }
+            if !is_empty {
+                return Ok(found);
+            }
+            without_records.get_or_insert(found);
         }
-        Ok(Located::Empty)
+        Ok(without_records.unwrap_or(Located::Empty))
     }
 }
 
@@ -235,6 +248,20 @@ fn find_start(
         return walk.next_batch();
     }
     segment.find_batch(offset)
+}
+
+/// Whether this batch, or one behind it in its segment, has records.
+fn has_records_from(segment: &Segment, start: BatchAt) -> Result<bool, ReadError> {
+    if start.header.record_count != 0 {
+        return Ok(true);
+    }
+    let mut walk = BatchWalk::headers(segment.log(), start.end_position(), segment.size())?;
+    while let Some(batch) = walk.next_batch()? {
+        if batch.header.record_count != 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Ends a range that begins with `start` at the last batch that fits into the request and lies

@@ -286,6 +286,42 @@ fn a_producer_goes_on_where_it_was_although_its_records_are_gone() {
     assert_eq!(append(&mut log, sent(1, 4, "one")).base_offset, 8);
 }
 
+/// librdkafka gives up after a dozen answers without a record.
+#[test]
+fn readers_are_led_past_batches_without_records_while_there_is_more() {
+    let place = Place::new(compacted());
+    let mut log = place.open();
+    for number in 0..300 {
+        put(&mut log, "key", Some(&large(number)));
+    }
+    log.roll(NOW_MS).unwrap();
+    let segments = place.file_names(".log").len();
+    clean(&place, &log, NOW_MS);
+    let request = |upper_offset| ReadRequest {
+        offset: 0,
+        upper_offset,
+        max_bytes: 3000,
+        at_least_one: true,
+    };
+    let kept = |upper_offset| {
+        let Located::Slice(slice) = read(log.view(), &request(upper_offset)) else {
+            panic!("nothing below {upper_offset}");
+        };
+        let batches = Batches::new(bytes_of(&slice)).map(|batch| *batch.unwrap().header());
+        batches
+            .map(|header| (header.record_count, header.last_offset()))
+            .collect::<Vec<_>>()
+    };
+    assert!(12 < segments, "{segments}");
+    assert_eq!(kept(i64::MAX), [(1, 299)]);
+    // Where there is no more, they lead on.
+    let [(0, last)] = kept(299)[..] else {
+        panic!("{:?}", kept(299));
+    };
+    assert!(last < 298, "{last}");
+    assert!(matches!(read(log.view(), &request(0)), Located::Empty));
+}
+
 #[test]
 fn with_little_memory_several_passes_clean_the_log() {
     for compression in Compression::ALL {
