@@ -174,10 +174,10 @@ impl LogView {
         let Some(first) = segments.index_of(request.offset) else {
             return Ok(Located::OutOfRange);
         };
-        // Compaction can leave an offset, and all behind it in its segment, without a batch, or with
-        // none but batches without records. These are passed over while there is more: librdkafka
-        // takes answers without a record for the sign of a record that is too large, and after a
-        // dozen of them gives up.
+        // Compaction can leave an offset, and all behind it in its segment, without a batch, or
+        // with none but batches without records. These are passed over while there is more:
+        // librdkafka takes answers without a record for the sign of a record that is too large, and
+        // after a dozen of them gives up.
         let mut without_records = None;
         for index in first.. {
             let Some(segment) = segments.get(index) else {
