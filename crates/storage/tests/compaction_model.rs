@@ -304,7 +304,7 @@ impl World {
         assert_eq!(self.view().log_end_offset(), end);
     }
 
-    /// Every record that can be read, and the batches' last offsets, from `offset` on.
+    /// Every record that can be read, and the last offsets of their batches, from `offset` on.
     fn read_from(&self, offset: i64) -> (BTreeMap<i64, Record>, Vec<i64>) {
         let (mut records, mut ends) = (BTreeMap::new(), Vec::new());
         let mut next = offset;
@@ -333,7 +333,10 @@ impl World {
                 let header = batch.header();
                 assert!(next <= header.last_offset());
                 assert!(ends.last().is_none_or(|end| *end < header.base_offset));
-                ends.push(header.last_offset());
+                // Those without records may be passed over, or not.
+                if header.record_count != 0 {
+                    ends.push(header.last_offset());
+                }
                 next = header.next_offset();
                 let mut newest = -1;
                 for record in &BatchRecords::read(&batch).unwrap() {

@@ -1,6 +1,6 @@
 //! The outcome of a send, shared by all records of a batch.
 //!
-//! **Invariant:** every batch has an outcome in the end: a [`Promise`] that is dropped without one
+//! **Invariant:** every batch has an outcome in the end: a `Promise` that is dropped without one
 //! is kept as a failure.
 
 use std::{
